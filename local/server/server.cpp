@@ -1,0 +1,160 @@
+#include <cerrno>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "local/guest/launcher.hpp"
+#include "local/local.hpp"
+#include "local/server/background_worker.hpp"
+#include "local/server/blocked_signals.hpp"
+#include "local/server/event_loop.hpp"
+#include "local/server/host_guard.hpp"
+#include "local/server/ids.hpp"
+#include "local/server/server_core.hpp"
+#include "local/server/state_directory.hpp"
+
+namespace nullspace::local {
+
+class Server::Impl {
+ public:
+  explicit Impl(ServerOptions options) : options_(std::move(options)) {
+    if (options_.api_keys.empty()) {
+      options_.api_keys.emplace_back("ns_local_" + random_hex(16));
+    }
+  }
+  ~Impl() { stop(); }
+
+  void start() {
+    if (thread_.joinable()) return;
+    try {
+      prepare();
+    } catch (...) {
+      clear();
+      throw;
+    }
+    const BlockedSignals blocked;
+    thread_ = std::thread([this] { loop_->run(); });
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    loop_->post([this] { core_->shut_down(); });
+    thread_.join();
+    clear();
+  }
+
+  [[nodiscard]] std::string url() const {
+    std::string host = options_.host;
+    if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "::") host = "::1";
+    if (host.find(':') != std::string::npos) host = "[" + host + "]";
+    return "http://" + host + ":" + std::to_string(port_);
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] const Secret& api_key() const { return options_.api_keys.front(); }
+  [[nodiscard]] const guest::IsolationProbe& isolation() const { return isolation_; }
+
+ private:
+  using Reason = StartError::Reason;
+
+  void prepare() {
+    if (!options_.allow_remote && !is_loopback_host(options_.host)) {
+      throw StartError(Reason::address,
+                       options_.host +
+                           " is not a loopback address: whoever reaches it and has "
+                           "a key can run commands here (see --allow-remote)");
+    }
+    for (const Secret& key : options_.api_keys) {
+      if (key.empty()) throw StartError(Reason::system, "an API key must not be empty");
+    }
+    const auto guest = guest::find_guest_executable(options_.guest_executable);
+    if (!guest) {
+      throw StartError(Reason::guest_missing,
+                       "the guest agent nullspace-local-guest was not found (NULLSPACE_LOCAL_GUEST "
+                       "can name it)");
+    }
+    loop_ = EventLoop::create();
+    if (!loop_) throw StartError(Reason::system, std::generic_category().message(errno));
+    if (const std::string error = state_.open(options_.state_dir); !error.empty()) {
+      throw StartError(Reason::state_dir, error);
+    }
+    choose_isolation(*guest);
+    worker_ = std::make_unique<BackgroundWorker>();
+
+    ServerCore::Options core;
+    core.api_keys = options_.api_keys;
+    core.any_host = options_.allow_remote;
+    core.ping_interval = options_.ping_interval;
+    if (options_.log) core.log = [log = options_.log](const std::string& line) { log(line); };
+    core_ = std::make_unique<ServerCore>(
+        *loop_, Machinery{*loop_, *worker_, state_.path(), *guest, isolation_}, std::move(core));
+
+    std::string error_text;
+    const int error = core_->listener().open(options_.host, options_.port, error_text);
+    if (error != 0) {
+      throw StartError(error == EADDRINUSE ? Reason::address_in_use : Reason::address,
+                       options_.host + ":" + std::to_string(options_.port) + ": " + error_text);
+    }
+    port_ = core_->listener().port();
+    core_->listener().start();
+  }
+
+  void choose_isolation(const std::filesystem::path& guest) {
+    isolation_ = {};
+    isolation_.reason = "it was switched off";
+    if (options_.isolation == IsolationMode::none) return;
+    guest::ProbeOptions probe;
+    probe.guest_executable = guest;
+    probe.state_dir = state_.path();
+    isolation_ = guest::probe_isolation(probe);
+    const bool required = options_.isolation == IsolationMode::required;
+    if (isolation_.refused || (required && !isolation_.isolated)) {
+      throw StartError(Reason::isolation, "sandboxes cannot be isolated: " + isolation_.reason);
+    }
+  }
+
+  void clear() {
+    core_.reset();
+    // Removes the last trees.
+    worker_.reset();
+    state_.remove();
+    loop_.reset();
+  }
+
+  ServerOptions options_;
+  StateDirectory state_;
+  guest::IsolationProbe isolation_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<BackgroundWorker> worker_;
+  std::unique_ptr<ServerCore> core_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Server::~Server() = default;
+
+void Server::start() {
+  impl_->start();
+}
+void Server::stop() {
+  impl_->stop();
+}
+std::string Server::url() const {
+  return impl_->url();
+}
+std::uint16_t Server::port() const {
+  return impl_->port();
+}
+const Secret& Server::api_key() const {
+  return impl_->api_key();
+}
+bool Server::isolated() const {
+  return impl_->isolation().isolated;
+}
+const std::string& Server::isolation_reason() const {
+  return impl_->isolation().reason;
+}
+
+}  // namespace nullspace::local

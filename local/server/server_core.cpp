@@ -1,0 +1,62 @@
+#include "local/server/server_core.hpp"
+
+#include <utility>
+
+namespace nullspace::local {
+
+namespace {
+
+constexpr auto kCloseWait = std::chrono::milliseconds(250);
+constexpr auto kClosePoll = std::chrono::milliseconds(10);
+constexpr auto kShutdownLimit = std::chrono::seconds(15);
+
+}  // namespace
+
+ServerCore::ServerCore(EventLoop& loop, Machinery machinery, Options options)
+    : loop_(loop),
+      keys_(options.api_keys),
+      service_(std::move(machinery),
+               [log = options.log](const std::string& line) {
+                 if (log) log(line);
+               }),
+      api_{loop_, service_, idempotency_},
+      front_door_(router_, keys_, {options.any_host, options.log}),
+      listener_(loop_, handlers(), options.ping_interval),
+      shutdown_timer_(loop_) {
+  add_sandbox_routes(router_, api_);
+  add_transition_routes(router_, api_);
+  add_exec_routes(router_, api_);
+  add_process_routes(router_, api_);
+  add_pty_routes(router_, api_);
+  add_channel_routes(router_, api_);
+  add_missing_routes(router_);
+}
+
+HttpHandlers ServerCore::handlers() {
+  HttpHandlers handlers;
+  handlers.on_request = [this](HttpRequest request, Responder responder) {
+    front_door_.serve(std::move(request), std::move(responder));
+  };
+  handlers.on_malformed = [](const HttpFailure& failure) { return FrontDoor::refuse(failure); };
+  return handlers;
+}
+
+void ServerCore::shut_down() {
+  listener_.close();
+  shutdown_timer_.start(kShutdownLimit, [this] { loop_.stop(); });
+  service_.shut_down([this] {
+    shutdown_limit_ = Clock::now() + kCloseWait;
+    await_websockets();
+  });
+}
+
+// Clients get a moment to answer the closing handshake and to take their last answers.
+void ServerCore::await_websockets() {
+  shutdown_timer_.start(kClosePoll, [this] {
+    if (listener_.has_websockets() && Clock::now() < shutdown_limit_) return await_websockets();
+    listener_.abort();
+    loop_.stop();
+  });
+}
+
+}  // namespace nullspace::local

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "local/server/auth.hpp"
+#include "local/server/background_worker.hpp"
+#include "local/server/event_loop.hpp"
+#include "local/server/front_door.hpp"
+#include "local/server/idempotency.hpp"
+#include "local/server/listener.hpp"
+#include "local/server/router.hpp"
+#include "local/server/routes/api.hpp"
+#include "local/server/sandbox_service.hpp"
+
+namespace nullspace::local {
+
+// The parts of a running server, put together. Everything but the constructor belongs to the loop's
+// thread.
+class ServerCore {
+ public:
+  struct Options {
+    std::vector<Secret> api_keys;
+    bool any_host = false;
+    std::chrono::milliseconds ping_interval{0};
+    std::function<void(const std::string&)> log;
+  };
+
+  ServerCore(EventLoop& loop, Machinery machinery, Options options);
+
+  [[nodiscard]] Listener& listener() { return listener_; }
+  // Ends everything and then the loop.
+  void shut_down();
+
+ private:
+  [[nodiscard]] HttpHandlers handlers();
+  void await_websockets();
+
+  EventLoop& loop_;
+  KeyRing keys_;
+  SandboxService service_;
+  IdempotencyStore idempotency_;
+  Api api_;
+  Router router_;
+  FrontDoor front_door_;
+  Listener listener_;
+  Timer shutdown_timer_;
+  Clock::time_point shutdown_limit_;
+};
+
+}  // namespace nullspace::local

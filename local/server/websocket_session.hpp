@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "local/server/event_loop.hpp"
+#include "local/server/socket_stream.hpp"
+#include "local/server/websocket_frames.hpp"
+
+namespace nullspace::local {
+
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{16} << 20U;
+
+class WebSocketSession;
+
+// What is done with the messages of one socket. Callbacks come from the loop, never from inside a
+// call of the session.
+class WebSocketHandler {
+ public:
+  virtual ~WebSocketHandler() = default;
+  virtual void on_open(std::shared_ptr<WebSocketSession> session) = 0;
+  virtual void on_message(std::string text, bool binary) = 0;
+  // What was queued has gone out, or nearly: see WebSocketSession::congested().
+  virtual void on_drain() {}
+  // Once, and the last call: nothing can be sent any more.
+  virtual void on_closed() = 0;
+};
+
+// One WebSocket after its upgrade: framing, keepalive and the closing handshake.
+class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
+ public:
+  // `finished` is called when the session may be dropped. `early` are bytes that came behind the
+  // upgrade request.
+  WebSocketSession(EventLoop& loop, std::unique_ptr<SocketStream> stream,
+                   std::shared_ptr<WebSocketHandler> handler, Clock::duration ping_interval,
+                   std::function<void(WebSocketSession&)> finished);
+  ~WebSocketSession();
+
+  void start(std::string early);
+
+  // One text message. Ignored once the session is closing.
+  void send(std::string text);
+  // More is queued than the client takes at the moment: stop producing until on_drain().
+  [[nodiscard]] bool congested() const { return stream_->queued() > kCongestedBytes; }
+  [[nodiscard]] std::size_t queued() const { return stream_->queued(); }
+  // Takes no more from the client until told otherwise.
+  void pause_reading(bool paused);
+  // Ends the session after what is queued. The client is given a moment to answer.
+  void close(std::uint16_t code, std::string_view reason);
+  // Ends it at once, without a word to the client and without `finished`.
+  void abort();
+  [[nodiscard]] bool open() const { return state_ == State::open; }
+
+ private:
+  enum class State { open, closing, finished };
+
+  static constexpr std::size_t kCongestedBytes = std::size_t{256} << 10U;
+
+  void on_data(std::string_view bytes);
+  void handle(Received received);
+  void ping();
+  void end();
+  void notify_closed();
+
+  EventLoop& loop_;
+  std::unique_ptr<SocketStream> stream_;
+  std::shared_ptr<WebSocketHandler> handler_;
+  std::function<void(WebSocketSession&)> finished_;
+  FrameDecoder decoder_{kMaxMessageBytes};
+  State state_ = State::open;
+  bool closed_notified_ = false;
+  bool broken_framing_ = false;  // what follows cannot be told apart any more
+
+  Clock::duration ping_interval_;
+  Timer ping_timer_;
+  Timer close_timer_;
+  bool heard_ = true;
+  int missed_ = 0;
+  std::uint64_t acknowledged_ = 0;
+};
+
+}  // namespace nullspace::local

@@ -1,0 +1,92 @@
+// One attached terminal.
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <nullspace/pty.hpp>
+
+#include "api/live_stream.hpp"
+#include "api/sandbox_core.hpp"
+#include "support/result.hpp"
+#include "wire/pty_messages.hpp"
+
+namespace nullspace::inline v0::detail {
+
+// Thread-safe.
+class PtyCore final : public LiveStream {
+ public:
+  struct Background {
+    BytesCallback on_data{};
+    std::function<void(const Error&)> on_error{};
+  };
+
+  // Opens a socket, sends the message and waits for `pty_started`.
+  [[nodiscard]] static support::Result<std::shared_ptr<PtyCore>> open(
+      std::shared_ptr<SandboxCore> sandbox,
+      const std::variant<wire::PtyStart, wire::PtyConnect>& hello, Background background,
+      const std::stop_token& stop);
+
+  PtyCore(std::shared_ptr<SandboxCore> sandbox, std::shared_ptr<transport::MessageStream> stream,
+          std::string id, PtySessionInfo info, Background background);
+
+  [[nodiscard]] const std::string& session_id() const noexcept { return session_id_; }
+  [[nodiscard]] PtySessionInfo info() const;
+  [[nodiscard]] bool connected() const;
+  [[nodiscard]] std::optional<int> exit_code() const;
+
+  [[nodiscard]] support::Result<void> send_input(std::string_view bytes);
+  [[nodiscard]] support::Result<void> resize(PtySize size);
+  [[nodiscard]] support::Result<void> kill();
+
+  [[nodiscard]] support::Result<PtyResult> wait(const PtyWaitOptions& options);
+  [[nodiscard]] support::Result<std::optional<std::string>> read(const PtyReadOptions& options);
+
+ private:
+  using Sink = std::shared_ptr<const BytesCallback>;
+
+  void handle_message(std::string message) override;
+  void handle_close(const TransportFailure& why) override;
+  void handle_exception(std::exception_ptr thrown) override;
+
+  [[nodiscard]] support::Result<void> send(std::string_view message);
+  // `pty_exited` or `error` has come, or the stream broke.
+  [[nodiscard]] bool over() const;
+  [[nodiscard]] ErrorInfo disconnected_error() const;
+  void fail(ErrorInfo error);
+  // After the end: delivers what the server sent behind it, until it closes or is silent.
+  [[nodiscard]] Drive drain(support::Expiry expiry, const std::stop_token& stop,
+                            const std::function<bool()>& enough);
+  // The stored result, or the error the stream broke with.
+  [[nodiscard]] support::Result<PtyResult> stored_result() const;
+  // What an earlier read() left comes first.
+  void deliver_unread(const BytesCallback& on_data, support::Expiry expiry,
+                      const std::stop_token& stop);
+  [[nodiscard]] std::optional<std::string> next_unread();
+  // For the time of a wait or read, output goes to its own sink, on its own thread.
+  class Attention;
+  [[nodiscard]] Sink swap_sink(Sink sink);
+
+  const std::shared_ptr<SandboxCore> sandbox_;
+  const std::string id_;
+  const std::string session_id_;
+  const Background background_;
+
+  mutable std::mutex mutex_;
+  PtySessionInfo info_;
+  Sink sink_;
+  // Pieces that read() has not handed out yet.
+  std::deque<std::string> unread_;
+  std::uint64_t messages_{0};
+  std::optional<int> exit_code_;
+  std::optional<std::string> server_error_;
+  std::optional<ErrorInfo> failure_;
+  bool wait_timed_out_{false};
+};
+
+}  // namespace nullspace::inline v0::detail

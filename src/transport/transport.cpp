@@ -1,0 +1,20 @@
+// The interfaces of <nullspace/transport.hpp> have their vtables here.
+#include <nullspace/transport.hpp>
+
+#include "transport/header_check.hpp"
+
+namespace nullspace::inline v0 {
+
+std::optional<std::string_view> HttpResponse::header(std::string_view name) const noexcept {
+  for (const auto& [key, value] : headers) {
+    if (transport::equal_without_case(key, name)) return value;
+  }
+  return std::nullopt;
+}
+
+HttpTransport::~HttpTransport() = default;
+WebSocketListener::~WebSocketListener() = default;
+WebSocketConnection::~WebSocketConnection() = default;
+WebSocketTransport::~WebSocketTransport() = default;
+
+}  // namespace nullspace::inline v0
