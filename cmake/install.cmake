@@ -1,7 +1,4 @@
 # What a customer gets: headers, library, package files and the local server.
-if(NOT TARGET nullspace)
-  return()
-endif()
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/nullspace")
@@ -50,7 +47,7 @@ install(FILES "${PROJECT_BINARY_DIR}/nullspace.pc"
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT runtime)
 
-if(TARGET nullspace-local)
+if(NULLSPACE_BUILD_LOCAL)
   install(TARGETS nullspace-local RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT local)
   # No command of the user's; the server looks for it here, relative to itself.
   install(TARGETS nullspace-local-guest
