@@ -70,14 +70,23 @@ struct JoinAtUnload {
   JoinAtUnload(const JoinAtUnload&) = delete;
   JoinAtUnload& operator=(const JoinAtUnload&) = delete;
   ~JoinAtUnload() {
-    if (existing_leftovers() == nullptr) return;
-    const std::unique_ptr<Leftovers> all(current_leftovers.exchange(nullptr));
-    for (Leftovers::Entry& entry : all->entries) {
-      if (entry.thread.get_id() != std::this_thread::get_id()) {
-        entry.thread.join();
-      } else {
-        // A callback has called exit(): this thread ends with the process.
-        entry.thread.detach();
+    // It stays where it is: a thread that is about to hand itself over may be looking at it.
+    Leftovers* const all = existing_leftovers();
+    if (all == nullptr) return;
+    while (true) {
+      std::vector<Leftovers::Entry> entries;
+      {
+        const std::lock_guard lock(all->mutex);
+        entries.swap(all->entries);
+      }
+      if (entries.empty()) return;
+      for (Leftovers::Entry& entry : entries) {
+        if (entry.thread.get_id() != std::this_thread::get_id()) {
+          entry.thread.join();
+        } else {
+          // A callback has called exit(): this thread ends with the process.
+          entry.thread.detach();
+        }
       }
     }
   }
