@@ -7,6 +7,7 @@
 #include <nullspace/dialect.hpp>
 #include <nullspace/error.hpp>
 #include <nullspace/json.hpp>
+#include <nullspace/lifecycle_event.hpp>
 #include <nullspace/log.hpp>
 #include <nullspace/monitor.hpp>
 #include <nullspace/pty.hpp>
@@ -17,3 +18,4 @@
 #include <nullspace/subscription.hpp>
 #include <nullspace/transport.hpp>
 #include <nullspace/version.hpp>
+#include <nullspace/webhook.hpp>

@@ -1,7 +1,9 @@
 // The words for the public enumerations.
 #include <nullspace/error.hpp>
+#include <nullspace/lifecycle_event.hpp>
 #include <nullspace/sandbox_info.hpp>
 #include <nullspace/stream_state.hpp>
+#include <nullspace/webhook.hpp>
 
 namespace nullspace::inline v0 {
 
@@ -96,6 +98,88 @@ std::string_view to_string(TimeoutAction action) noexcept {
     case TimeoutAction::hibernate:
       return "hibernate";
     case TimeoutAction::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(LifecycleOperation operation) noexcept {
+  switch (operation) {
+    case LifecycleOperation::create:
+      return "create";
+    case LifecycleOperation::destroy:
+      return "destroy";
+    case LifecycleOperation::timeout_updated:
+      return "timeout_updated";
+    case LifecycleOperation::timeout_expired:
+      return "timeout_expired";
+    case LifecycleOperation::hibernate:
+      return "hibernate";
+    case LifecycleOperation::snapshot_created:
+      return "snapshot_created";
+    case LifecycleOperation::resume_from_snapshot:
+      return "resume_from_snapshot";
+    case LifecycleOperation::fork:
+      return "fork";
+    case LifecycleOperation::reconcile:
+      return "reconcile";
+    case LifecycleOperation::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(LifecycleStatus status) noexcept {
+  switch (status) {
+    case LifecycleStatus::requested:
+      return "requested";
+    case LifecycleStatus::succeeded:
+      return "succeeded";
+    case LifecycleStatus::failed:
+      return "failed";
+    case LifecycleStatus::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(LifecycleAudience audience) noexcept {
+  switch (audience) {
+    case LifecycleAudience::customer:
+      return "customer";
+    case LifecycleAudience::internal:
+      return "internal";
+    case LifecycleAudience::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(LifecycleActor actor) noexcept {
+  switch (actor) {
+    case LifecycleActor::user:
+      return "user";
+    case LifecycleActor::system:
+      return "system";
+    case LifecycleActor::reconcile:
+      return "reconcile";
+    case LifecycleActor::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(DeliveryStatus status) noexcept {
+  switch (status) {
+    case DeliveryStatus::queued:
+      return "queued";
+    case DeliveryStatus::in_progress:
+      return "in_progress";
+    case DeliveryStatus::succeeded:
+      return "succeeded";
+    case DeliveryStatus::dead_letter:
+      return "dead_letter";
+    case DeliveryStatus::unknown:
       break;
   }
   return "unknown";
