@@ -2,8 +2,10 @@
 /// What happened to a sandbox: one entry of the service's lifecycle log.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nullspace/export.hpp>
 #include <nullspace/json.hpp>
@@ -45,15 +47,16 @@ enum class LifecycleActor { unknown, user, system, reconcile };
 
 /// One event. A plain value; fields that do not apply to the operation are empty.
 struct LifecycleEvent {
-  /// Opaque and unique: the cursor for resuming (LifecycleFilter::after_event_id) and the key for
-  /// recognising an event that came twice.
+  /// Opaque and unique: the cursor for resuming (LifecycleSubscribeOptions::after_event_id) and the
+  /// key for recognising an event that came twice.
   std::string id{};
   Timestamp occurred_at{};
   LifecycleAudience audience{LifecycleAudience::customer};
   LifecycleOperation operation{LifecycleOperation::unknown};
   LifecycleStatus status{LifecycleStatus::unknown};
   LifecycleActor actor{LifecycleActor::unknown};
-  /// The three words as the server wrote them.
+  /// The four words as the server wrote them.
+  std::string audience_text{};
   std::string operation_text{};
   std::string status_text{};
   std::string actor_text{};
@@ -74,6 +77,16 @@ struct LifecycleEvent {
   Json::Object metadata{};
 
   friend bool operator==(const LifecycleEvent&, const LifecycleEvent&) = default;
+};
+
+/// One page of a list of events.
+struct LifecyclePage {
+  std::vector<LifecycleEvent> events{};
+  /// Where the page begins, counted from the list's first event.
+  std::int64_t offset{0};
+  /// How many events the server put on a page at most; it may be less than what was asked for.
+  std::int64_t limit{0};
+  bool has_more{false};
 };
 
 }  // namespace nullspace::inline v0

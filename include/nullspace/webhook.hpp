@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <nullspace/export.hpp>
 #include <nullspace/lifecycle_event.hpp>
 #include <nullspace/sandbox_info.hpp>
+#include <nullspace/secret.hpp>
 
 namespace nullspace::inline v0 {
 
@@ -29,15 +31,43 @@ struct Webhook {
   std::string id{};
   std::string url{};
   std::vector<LifecycleOperation> operations{};
+  /// The same, one for one, as the server wrote them.
+  std::vector<std::string> operation_texts{};
   bool enabled{true};
   bool has_signing_secret{false};
   Timestamp created_at{};
   Timestamp updated_at{};
   std::optional<Timestamp> last_delivery_at{};
   std::optional<DeliveryStatus> last_delivery_status{};
+  /// As the server wrote it; empty without one.
+  std::string last_delivery_status_text{};
   std::string last_error{};
 
   friend bool operator==(const Webhook&, const Webhook&) = default;
+};
+
+/// A registration to be made (Lifecycle::create_webhook).
+struct WebhookCreateOptions {
+  /// Where the events are posted: an `https://` URL (`http://` where the server allows it).
+  std::string url{};
+  /// Which events. At least one.
+  std::vector<LifecycleOperation> operations{};
+  /// The key of the signatures, UTF-8, not empty. Give the receiver the same: see verify_webhook().
+  Secret signing_secret{};
+  /// false: nothing is posted before it is enabled.
+  bool enabled{true};
+  std::stop_token stop{};
+};
+
+/// What is to be changed (Lifecycle::update_webhook); the rest stays.
+struct WebhookUpdateOptions {
+  std::optional<std::string> url{};
+  /// Replaces the list. At least one.
+  std::optional<std::vector<LifecycleOperation>> operations{};
+  /// Replaces the secret at once: let the receiver accept both for a while.
+  std::optional<Secret> signing_secret{};
+  std::optional<bool> enabled{};
+  std::stop_token stop{};
 };
 
 /// One event on its way to one webhook. It may arrive more than once: a receiver tells by event_id.
@@ -48,6 +78,10 @@ struct WebhookDelivery {
   LifecycleOperation operation{LifecycleOperation::unknown};
   LifecycleStatus status{LifecycleStatus::unknown};
   DeliveryStatus delivery_status{DeliveryStatus::unknown};
+  /// The three words as the server wrote them.
+  std::string operation_text{};
+  std::string status_text{};
+  std::string delivery_status_text{};
   int attempt_count{0};
   Timestamp created_at{};
   std::optional<Timestamp> next_attempt_at{};

@@ -13,26 +13,36 @@ namespace nullspace::inline v0::wire {
 namespace {
 
 // In the order of Endpoint.
-constexpr std::array<EndpointTraits, 18> kEndpoints{{
+constexpr std::array<EndpointTraits, 28> kEndpoints{{
     // clang-format off
-    {Endpoint::health,         "GET",    "/healthz",                   Repeat::harmless, TimeoutClass::request,    true, false},
-    {Endpoint::create_sandbox, "POST",   "{R}",                        Repeat::keyed,    TimeoutClass::create,     true, true},
-    {Endpoint::list_sandboxes, "GET",    "{R}",                        Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::get_sandbox,    "GET",    "{R}/{}",                     Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::kill_sandbox,   "DELETE", "{R}/{}",                     Repeat::harmful,  TimeoutClass::request,    true, true},
-    {Endpoint::set_timeout,    "POST",   "{R}/{}/timeout",             Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::hibernate,      "POST",   "{R}/{}/hibernate",           Repeat::harmful,  TimeoutClass::transition, true, true},
-    {Endpoint::resume,         "POST",   "{R}/{}/resume",              Repeat::harmful,  TimeoutClass::transition, true, true},
-    {Endpoint::metrics,        "GET",    "{R}/{}/metrics",             Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::exec,           "POST",   "{R}/{}/exec",                Repeat::harmful,  TimeoutClass::exec,       true, true},
-    {Endpoint::list_processes, "GET",    "{R}/{}/processes",           Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::process_logs,   "GET",    "{R}/{}/processes/{}/logs",   Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::process_stdin,  "POST",   "{R}/{}/processes/{}/stdin",  Repeat::harmful,  TimeoutClass::request,    true, true},
-    {Endpoint::process_kill,   "POST",   "{R}/{}/processes/{}/kill",   Repeat::harmful,  TimeoutClass::request,    true, true},
-    {Endpoint::list_ptys,      "GET",    "{R}/{}/pty",                 Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::get_pty,        "GET",    "{R}/{}/pty/{}",              Repeat::harmless, TimeoutClass::request,    true, true},
-    {Endpoint::kill_pty,       "DELETE", "{R}/{}/pty/{}",              Repeat::harmful,  TimeoutClass::request,    true, true},
-    {Endpoint::resize_pty,     "POST",   "{R}/{}/pty/{}/resize",       Repeat::harmless, TimeoutClass::request,    true, true},
+    {Endpoint::health,               "GET",    "/healthz",                                Repeat::harmless, TimeoutClass::request,    true,  false},
+    {Endpoint::create_sandbox,       "POST",   "{R}",                                     Repeat::keyed,    TimeoutClass::create,     true,  true},
+    {Endpoint::list_sandboxes,       "GET",    "{R}",                                     Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::get_sandbox,          "GET",    "{R}/{}",                                  Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::kill_sandbox,         "DELETE", "{R}/{}",                                  Repeat::harmful,  TimeoutClass::request,    true,  true},
+    {Endpoint::set_timeout,          "POST",   "{R}/{}/timeout",                          Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::hibernate,            "POST",   "{R}/{}/hibernate",                        Repeat::harmful,  TimeoutClass::transition, true,  true},
+    {Endpoint::resume,               "POST",   "{R}/{}/resume",                           Repeat::harmful,  TimeoutClass::transition, true,  true},
+    {Endpoint::metrics,              "GET",    "{R}/{}/metrics",                          Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::exec,                 "POST",   "{R}/{}/exec",                             Repeat::harmful,  TimeoutClass::exec,       true,  true},
+    {Endpoint::list_processes,       "GET",    "{R}/{}/processes",                        Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::process_logs,         "GET",    "{R}/{}/processes/{}/logs",                Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::process_stdin,        "POST",   "{R}/{}/processes/{}/stdin",               Repeat::harmful,  TimeoutClass::request,    true,  true},
+    {Endpoint::process_kill,         "POST",   "{R}/{}/processes/{}/kill",                Repeat::harmful,  TimeoutClass::request,    true,  true},
+    {Endpoint::list_ptys,            "GET",    "{R}/{}/pty",                              Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::get_pty,              "GET",    "{R}/{}/pty/{}",                           Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::kill_pty,             "DELETE", "{R}/{}/pty/{}",                           Repeat::harmful,  TimeoutClass::request,    true,  true},
+    {Endpoint::resize_pty,           "POST",   "{R}/{}/pty/{}/resize",                    Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::list_events,          "GET",    "/v1/lifecycle/events",                    Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::list_sandbox_events,  "GET",    "{R}/{}/lifecycle",                        Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::list_snapshot_events, "GET",    "/v1/snapshots/{}/lifecycle",              Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::create_webhook,       "POST",   "/v1/lifecycle/webhooks",                  Repeat::harmful,  TimeoutClass::request,    true,  true},
+    {Endpoint::list_webhooks,        "GET",    "/v1/lifecycle/webhooks",                  Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::get_webhook,          "GET",    "/v1/lifecycle/webhooks/{}",               Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::update_webhook,       "PATCH",  "/v1/lifecycle/webhooks/{}",               Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::delete_webhook,       "DELETE", "/v1/lifecycle/webhooks/{}",               Repeat::harmful,  TimeoutClass::request,    false, true},
+    {Endpoint::list_deliveries,      "GET",    "/v1/lifecycle/webhooks/{}/deliveries",    Repeat::harmless, TimeoutClass::request,    true,  true},
+    {Endpoint::get_delivery,         "GET",    "/v1/lifecycle/webhooks/{}/deliveries/{}", Repeat::harmless, TimeoutClass::request,    true,  true},
     // clang-format on
 }};
 
@@ -143,6 +153,16 @@ bool find_route(std::string_view path, const Use& use) {
   return false;
 }
 
+std::optional<WsRoute> match_ws(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> ids;
+  for (const Noun& candidate : kNouns) {
+    if (fits(full_pattern(pattern, candidate), path, ids)) {
+      return WsRoute{candidate.dialect, std::move(ids.front())};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const EndpointTraits& traits(Endpoint endpoint) noexcept {
@@ -202,6 +222,12 @@ support::Result<std::string> sandbox_ws_path(Dialect dialect, std::string_view i
   return path;
 }
 
+support::Result<std::string> sandbox_lifecycle_ws_path(Dialect dialect, std::string_view id) {
+  support::Result<std::string> segment = encode_path_segment(id);
+  if (!segment) return std::move(segment).error();
+  return std::string(noun(dialect).prefix) + "/" + *segment + "/lifecycle/ws";
+}
+
 std::optional<Route> match_route(std::string_view method, std::string_view path) {
   std::optional<Route> found;
   find_route(path, [&](const EndpointTraits& candidate, Route& route) {
@@ -217,13 +243,11 @@ bool is_known_path(std::string_view path) {
 }
 
 std::optional<WsRoute> match_sandbox_ws(std::string_view path) {
-  std::vector<std::string> ids;
-  for (const Noun& candidate : kNouns) {
-    if (fits(full_pattern("{R}/{}/ws", candidate), path, ids)) {
-      return WsRoute{candidate.dialect, std::move(ids.front())};
-    }
-  }
-  return std::nullopt;
+  return match_ws("{R}/{}/ws", path);
+}
+
+std::optional<WsRoute> match_sandbox_lifecycle_ws(std::string_view path) {
+  return match_ws("{R}/{}/lifecycle/ws", path);
 }
 
 support::Result<std::string> encode_path_segment(std::string_view id) {

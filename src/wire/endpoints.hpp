@@ -36,6 +36,16 @@ enum class Endpoint {
   get_pty,
   kill_pty,
   resize_pty,
+  list_events,
+  list_sandbox_events,
+  list_snapshot_events,
+  create_webhook,
+  list_webhooks,
+  get_webhook,
+  update_webhook,
+  delete_webhook,
+  list_deliveries,
+  get_delivery,
 };
 
 // What happens when a request that was already sent is sent again.
@@ -88,6 +98,11 @@ enum class Channel {
 [[nodiscard]] support::Result<std::string> sandbox_ws_path(Dialect dialect, std::string_view id,
                                                            Channel channel);
 inline constexpr std::string_view kMonitorWsPath = "/v1/monitor/ws";
+// Events of all sandboxes of the account.
+inline constexpr std::string_view kLifecycleWsPath = "/v1/lifecycle/ws";
+// Events of one: `/v1/sandboxes/<id>/lifecycle/ws`
+[[nodiscard]] support::Result<std::string> sandbox_lifecycle_ws_path(Dialect dialect,
+                                                                     std::string_view id);
 
 // --- for servers ---
 
@@ -101,12 +116,13 @@ struct Route {
 [[nodiscard]] std::optional<Route> match_route(std::string_view method, std::string_view path);
 // Whether some method is served on the path (405 or 404).
 [[nodiscard]] bool is_known_path(std::string_view path);
-// `{R}/{id}/ws` taken apart.
+// `{R}/{id}/ws` or `{R}/{id}/lifecycle/ws` taken apart.
 struct WsRoute {
   Dialect dialect{Dialect::sandbox};
   std::string id{};
 };
 [[nodiscard]] std::optional<WsRoute> match_sandbox_ws(std::string_view path);
+[[nodiscard]] std::optional<WsRoute> match_sandbox_lifecycle_ws(std::string_view path);
 
 // --- pieces ---
 

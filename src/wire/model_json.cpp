@@ -76,19 +76,6 @@ std::vector<VolumeAttachment> read_attachments(const JsonValue& metadata) {
   return attachments;
 }
 
-void write_text_or_null(JsonWriter& writer, std::string_view key, std::string_view value) {
-  if (value.empty()) {
-    writer.null(key);
-  } else {
-    writer.text(key, value);
-  }
-}
-
-void write_time_or_null(JsonWriter& writer, std::string_view key,
-                        const std::optional<Timestamp>& time) {
-  write_text_or_null(writer, key, time ? format_timestamp(*time) : std::string());
-}
-
 void write_attachment(JsonWriter& writer, const VolumeAttachment& attachment, Dialect dialect) {
   writer.begin_object();
   writer.text("id", attachment.id);
@@ -183,6 +170,19 @@ SandboxMetrics read_figures(ObjectReader& reader) {
 }
 
 }  // namespace
+
+void write_text_or_null(JsonWriter& writer, std::string_view key, std::string_view value) {
+  if (value.empty()) {
+    writer.null(key);
+  } else {
+    writer.text(key, value);
+  }
+}
+
+void write_time_or_null(JsonWriter& writer, std::string_view key,
+                        const std::optional<Timestamp>& time) {
+  write_text_or_null(writer, key, time ? format_timestamp(*time) : std::string());
+}
 
 std::string_view key_in_use(const ObjectReader& reader, std::string_view Noun::*member) {
   for (const Noun& candidate : kNouns) {

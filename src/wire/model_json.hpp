@@ -1,6 +1,7 @@
 // The values that REST answers and monitor messages share, from and to JSON.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -32,5 +33,10 @@ void write_metrics(JsonWriter& writer, const SandboxMetrics& sample);
 
 [[nodiscard]] support::Result<std::vector<ProcessInfo>> read_processes(const JsonValue& array);
 void write_processes(JsonWriter& writer, std::span<const ProcessInfo> processes);
+
+// Members that are null when there is nothing to say.
+void write_text_or_null(JsonWriter& writer, std::string_view key, std::string_view value);
+void write_time_or_null(JsonWriter& writer, std::string_view key,
+                        const std::optional<Timestamp>& time);
 
 }  // namespace nullspace::inline v0::wire

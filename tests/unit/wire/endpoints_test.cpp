@@ -39,7 +39,19 @@ TEST_CASE("endpoints: paths and methods of both dialects") {
   CHECK(path(Endpoint::process_kill, {"sb_1", "12"}) == "/v1/sandboxes/sb_1/processes/12/kill");
   CHECK(path(Endpoint::list_ptys, {"sb_1"}) == "/v1/sandboxes/sb_1/pty");
   CHECK(path(Endpoint::resize_pty, {"sb_1", "ses_4d"}) == "/v1/sandboxes/sb_1/pty/ses_4d/resize");
+  CHECK(path(Endpoint::list_events, {}) == "/v1/lifecycle/events");
+  CHECK(path(Endpoint::list_sandbox_events, {"sb_1"}) == "/v1/sandboxes/sb_1/lifecycle");
+  CHECK(path(Endpoint::list_sandbox_events, {"mch_1"}, Dialect::machine) ==
+        "/v1/machines/mch_1/lifecycle");
+  CHECK(path(Endpoint::list_snapshot_events, {"snap_9"}, Dialect::machine) ==
+        "/v1/snapshots/snap_9/lifecycle");
+  CHECK(path(Endpoint::create_webhook, {}) == "/v1/lifecycle/webhooks");
+  CHECK(path(Endpoint::update_webhook, {"wh_8"}) == "/v1/lifecycle/webhooks/wh_8");
+  CHECK(path(Endpoint::list_deliveries, {"wh_8"}) == "/v1/lifecycle/webhooks/wh_8/deliveries");
+  CHECK(path(Endpoint::get_delivery, {"wh_8", "del_3"}) ==
+        "/v1/lifecycle/webhooks/wh_8/deliveries/del_3");
 
+  CHECK(method(Endpoint::update_webhook) == "PATCH");
   CHECK(method(Endpoint::create_sandbox) == "POST");
   CHECK(method(Endpoint::list_sandboxes) == "GET");
   CHECK(method(Endpoint::kill_sandbox) == "DELETE");
@@ -56,7 +68,7 @@ TEST_CASE("endpoints: what may be repeated and how long it may take") {
   CHECK_FALSE(traits(Endpoint::health).authenticated);
   for (const EndpointTraits& endpoint : all_endpoints()) {
     INFO(endpoint.path);
-    CHECK(endpoint.retry_rate_limit);
+    CHECK(endpoint.retry_rate_limit == (endpoint.endpoint != Endpoint::delete_webhook));
     if (endpoint.method == "GET") CHECK(endpoint.repeat == Repeat::harmless);
   }
 }
@@ -95,6 +107,9 @@ TEST_CASE("endpoints: WebSocket paths") {
         "/v1/machines/mch_1/ws?channel=exec");
   CHECK(*sandbox_ws_path(Dialect::sandbox, "a/b", Channel::none) == "/v1/sandboxes/a%2Fb/ws");
   CHECK(kMonitorWsPath == "/v1/monitor/ws");
+  CHECK(kLifecycleWsPath == "/v1/lifecycle/ws");
+  CHECK(*sandbox_lifecycle_ws_path(Dialect::machine, "a/b") == "/v1/machines/a%2Fb/lifecycle/ws");
+  CHECK_FALSE(sandbox_lifecycle_ws_path(Dialect::sandbox, "..").ok());
   CHECK(channel_from_text("exec") == Channel::exec);
   CHECK(channel_from_text("pty") == Channel::pty);
   CHECK(channel_from_text("") == Channel::none);
@@ -119,7 +134,7 @@ TEST_CASE("endpoints: every path is recognised again") {
         REQUIRE(route);
         CHECK(route->endpoint == endpoint.endpoint);
         CHECK(is_known_path(made));
-        if (endpoint.endpoint != Endpoint::health) CHECK(route->dialect == dialect);
+        if (endpoint.path.starts_with("{R}")) CHECK(route->dialect == dialect);
         for (const std::string& found : route->ids)
           CHECK(found == id);
       }
@@ -146,6 +161,14 @@ TEST_CASE("endpoints: other paths are not") {
   CHECK(socket->id == "a/b");
   CHECK_FALSE(match_sandbox_ws("/v1/sandboxes/ws"));
   CHECK_FALSE(match_sandbox_ws("/v1/monitor/ws"));
+
+  const auto events = match_sandbox_lifecycle_ws("/v1/sandboxes/a%2Fb/lifecycle/ws");
+  REQUIRE(events);
+  CHECK(events->id == "a/b");
+  CHECK(events->dialect == Dialect::sandbox);
+  CHECK_FALSE(match_sandbox_lifecycle_ws("/v1/lifecycle/ws"));
+  CHECK_FALSE(match_sandbox_lifecycle_ws("/v1/sandboxes/a/ws"));
+  CHECK_FALSE(match_sandbox_ws("/v1/sandboxes/a/lifecycle/ws"));
 }
 
 TEST_CASE("endpoints: any bytes survive a path segment and a query") {
