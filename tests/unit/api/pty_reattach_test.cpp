@@ -274,7 +274,9 @@ TEST_CASE("disconnecting while it reconnects ends it, from inside a callback, to
                                     .on_state_change =
                                         [&](const StateChange& change) {
                                           states.add(std::string(to_string(change.state)));
-                                          if (inside) session.reset();
+                                          if (!inside) return;
+                                          session.reset();
+                                          gone.open();
                                         }}));
   scripted.network->on_connect([](ScriptedPeer&) {});
   scripted.network->next_peer()->fail(TransportFailureKind::receive);
