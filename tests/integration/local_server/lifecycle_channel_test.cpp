@@ -1,9 +1,16 @@
 // What happens to sandboxes, as it happens.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
 #include <chrono>
-#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "local/server/channels/lifecycle_channel.hpp"
 #include "tests/integration/local_server/test_server.hpp"
 #include "tests/support/catch.hpp"
 
@@ -263,7 +270,7 @@ TEST_CASE("a sandbox's own socket has its events only, also after its end") {
   CHECK(step(next_event(late)) == "create/succeeded");
 }
 
-TEST_CASE("machines are called machines") {
+TEST_CASE("machines are called machines in their events") {
   const TestServer server;
   RawClient client = server.client();
   RawWebSocket everything = subscribed(server, {}, "live_only");
@@ -292,7 +299,7 @@ TEST_CASE("the socket of a sandbox that never was is refused") {
   CHECK(client.get(kPath).status == 426);
 }
 
-TEST_CASE("accounts do not hear of each other") {
+TEST_CASE("accounts do not hear of each other's events") {
   const TestServer server;
   RawClient client = server.client();
   RawClient other = server.client(kOtherKey);
@@ -307,7 +314,6 @@ TEST_CASE("a client that does not keep up loses nothing, and others do not wait 
   RawClient client = server.client();
   const std::string path = client.create();
   RawWebSocket slow = server.socket(kPath);
-  slow.socket().set_receive_buffer(4096);
   slow.send(subscribe({{"live_only", true}}));
   RawWebSocket quick = subscribed(server, {{"live_only", true}}, "live_only");
   // Far more than the kernel and the server hold back for one socket.
@@ -322,4 +328,28 @@ TEST_CASE("a client that does not keep up loses nothing, and others do not wait 
   for (std::size_t i = 1; i < ids.size(); ++i)
     in_order += next_event(slow)["id"].as_string() == ids[i] ? 1U : 0U;
   CHECK(in_order == 2 * kTouches);
+}
+
+TEST_CASE("what a client does not take stays in the log and is queued nowhere") {
+  namespace server = nullspace::local;
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const server::guest::UniqueFd client_end(ends[1]);
+  const auto loop = server::EventLoop::create();
+  server::LifecycleJournal journal(
+      [] { return nullspace::Timestamp(std::chrono::hours(480'000)); });
+  const auto channel = std::make_shared<server::LifecycleChannel>(journal, 1, std::nullopt);
+  const auto session = std::make_shared<server::WebSocketSession>(
+      *loop, std::make_unique<server::SocketStream>(*loop, server::guest::UniqueFd(ends[0])),
+      channel, server::Clock::duration::zero(), [](server::WebSocketSession&) {});
+  session->start({});
+  channel->on_message(subscribe({{"live_only", true}}).dump(), false);
+  std::size_t most = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    journal.created({1, nullspace::Dialect::sandbox, "sb_1", nullspace::TimeoutAction::destroy});
+    most = std::max(most, session->queued());
+  }
+  CHECK(most > 200'000);
+  CHECK(most < 300'000);
+  session->abort();
 }

@@ -241,7 +241,7 @@ TEST_CASE("queries that make no sense are refused") {
   const std::string path = client.create();
   for (const char* query :
        {"limit=0", "limit=-1", "limit=many", "limit=", "offset=-1", "offset=1.5", "order=up",
-        "operation=explode", "status=maybe", "from=yesterday", "to=12", "from=", "x=%zz"}) {
+        "operation=explode", "status=maybe", "from=yesterday", "to=12", "from="}) {
     for (const std::string& route : {std::string("/v1/lifecycle/events"), path + "/lifecycle"}) {
       const RawAnswer answer = client.get(route + "?" + query);
       INFO(route << "?" << query << ": " << answer.body);
