@@ -149,6 +149,14 @@ void LifecycleJournal::reconciled(const LifecycleSubject& subject, const std::st
         {LifecycleActor::reconcile, "sandbox_lost"}, std::move(event));
 }
 
+void LifecycleJournal::forget(AccountId account) {
+  const auto observers = observers_;
+  for (const auto& observer : observers)
+    observer->on_lifecycle_forgotten(account);
+  // In place: others refer to it.
+  account_of(account).log = LifecycleLog();
+}
+
 void LifecycleJournal::add_observer(std::shared_ptr<LifecycleObserver> observer) {
   observers_.push_back(std::move(observer));
 }

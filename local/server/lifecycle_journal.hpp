@@ -21,6 +21,8 @@ class LifecycleObserver {
  public:
   virtual ~LifecycleObserver() = default;
   virtual void on_lifecycle_event(AccountId account, const LoggedEvent& entry) = 0;
+  // The account's log is about to be emptied: no entry of it may be looked at afterwards.
+  virtual void on_lifecycle_forgotten(AccountId account) = 0;
 };
 
 // The sandbox that something happened to.
@@ -72,6 +74,9 @@ class LifecycleJournal {
   void forked(const LifecycleSubject& subject, const std::string& parent_id);
   // The server found it dead.
   void reconciled(const LifecycleSubject& subject, const std::string& finding);
+
+  // Empties the account's log, as if nothing had ever happened.
+  void forget(AccountId account);
 
   void add_observer(std::shared_ptr<LifecycleObserver> observer);
   void remove_observer(const LifecycleObserver* observer);

@@ -36,7 +36,7 @@ struct LifecycleFilter {
 };
 
 // What happened to the sandboxes of one account, oldest first. Nothing is ever removed, so a
-// position and a reference stay good for as long as the log lives.
+// position and a reference stay good until the whole log is forgotten.
 class LifecycleLog {
  public:
   using Position = std::size_t;

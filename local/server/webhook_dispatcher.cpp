@@ -18,6 +18,12 @@ void WebhookDispatcher::on_lifecycle_event(AccountId account, const LoggedEvent&
     due(delivery);
 }
 
+void WebhookDispatcher::on_lifecycle_forgotten(AccountId account) {
+  for (const auto& webhook : book_.all()) {
+    if (webhook->account == account) remove(*webhook);
+  }
+}
+
 WebhookBook::WebhookPtr WebhookDispatcher::register_webhook(AccountId account,
                                                             const WebhookCreateOptions& options) {
   return book_.add(account, options, options_.now());

@@ -31,6 +31,8 @@ class WebhookDispatcher : public LifecycleObserver,
   [[nodiscard]] const WebhookBook& book() const { return book_; }
 
   void on_lifecycle_event(AccountId account, const LoggedEvent& entry) override;
+  // The account's webhooks are forgotten as well.
+  void on_lifecycle_forgotten(AccountId account) override;
   WebhookBook::WebhookPtr register_webhook(AccountId account, const WebhookCreateOptions& options);
   // What waits while the webhook is disabled goes on when it is enabled.
   void update(RegisteredWebhook& webhook, const WebhookUpdateOptions& options);

@@ -37,6 +37,10 @@ void LifecycleChannel::on_lifecycle_event(AccountId account, const LoggedEvent& 
   if (account == account_) deliver();
 }
 
+void LifecycleChannel::on_lifecycle_forgotten(AccountId account) {
+  if (account == account_) next_ = 0;
+}
+
 void LifecycleChannel::refuse(std::string message) {
   if (session_) session_->send(wire::encode(wire::LifecycleProblem{std::move(message)}));
 }

@@ -34,6 +34,7 @@ class LifecycleChannel : public WebSocketHandler,
   void on_closed() override;
 
   void on_lifecycle_event(AccountId account, const LoggedEvent& entry) override;
+  void on_lifecycle_forgotten(AccountId account) override;
 
  private:
   void subscribe(const wire::LifecycleSubscribe& message);

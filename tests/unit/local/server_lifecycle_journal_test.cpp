@@ -188,7 +188,9 @@ TEST_CASE("accounts have logs and users of their own, observers hear of all") {
     void on_lifecycle_event(AccountId account, const LoggedEvent& entry) override {
       heard.emplace_back(account, entry.event.id);
     }
+    void on_lifecycle_forgotten(AccountId account) override { forgotten.push_back(account); }
     std::vector<std::pair<AccountId, std::string>> heard;
+    std::vector<AccountId> forgotten;
   };
   const auto observer = std::make_shared<Observer>();
   journal.add_observer(observer);
@@ -202,10 +204,28 @@ TEST_CASE("accounts have logs and users of their own, observers hear of all") {
   CHECK(second.end() == 1);
   CHECK(first.at(0).event.user_id != second.at(0).event.user_id);
   CHECK_FALSE(first.find(second.at(0).event.id));
+  CHECK(observer->forgotten.empty());
   journal.remove_observer(observer.get());
   journal.created(kSandbox);
   CHECK(observer->heard == std::vector<std::pair<AccountId, std::string>>{
                                {1, first.at(0).event.id}, {2, second.at(0).event.id}});
   // Of one account always the same.
   CHECK(first.at(1).event.user_id == first.at(0).event.user_id);
+}
+
+TEST_CASE("an account can be forgotten, and begins anew") {
+  Journal journal;
+  journal.created(kSandbox);
+  LifecycleSubject other = kSandbox;
+  other.account = 2;
+  journal.created(other);
+  const LifecycleLog& log = journal.log(1);
+  const std::string id = log.at(0).event.id;
+  journal.forget(1);
+  CHECK(log.end() == 0);
+  CHECK_FALSE(log.find(id));
+  CHECK_FALSE(log.mentions_sandbox("sb_1"));
+  CHECK(journal.log(2).end() == 1);
+  journal.created(kSandbox);
+  CHECK(log.end() == 1);
 }

@@ -273,3 +273,18 @@ TEST_CASE("after stop nothing is posted") {
   stage.happen();
   CHECK(stage.poster.posts.size() == 2);
 }
+
+TEST_CASE("with the account its webhooks are forgotten, and what waits for them") {
+  HeldStage stage;
+  stage.hook();
+  for (int i = 0; i < 3; ++i)
+    stage.happen();
+  stage.journal.forget(2);
+  CHECK(stage.dispatcher->book().list(1).size() == 1);
+  stage.journal.forget(1);
+  CHECK(stage.dispatcher->book().list(1).empty());
+  while (!stage.poster.under_way.empty())
+    stage.poster.answer(500);
+  stage.happen();
+  CHECK(stage.poster.posts.size() == 2);
+}
