@@ -14,6 +14,7 @@
 
 using namespace std::chrono_literals;
 using nullspace::tests::Cut;
+using nullspace::tests::Direction;
 using nullspace::tests::RandomCuts;
 using test::BadNetwork;
 namespace ns = nullspace;
@@ -98,6 +99,49 @@ TEST_CASE("a terminal survives 1,000 random cuts: while attached, no line is los
   CHECK(counting.gaps > 100);
   sandbox->pty().kill_session(session.session_id());
   CHECK(session.wait({.timeout = 60s}).exit_code == 137);
+}
+
+TEST_CASE("a streamed command that is cut off anywhere is never a success") {
+  BadNetwork network;
+  const ns::ScopedSandbox sandbox = ns::Sandbox::create(network.direct());
+  ns::ClientOptions options = network.options();
+  options.reconnect.enabled = false;
+  options.retry.websocket_open_retries = 0;
+  const ns::Client client(options);
+  const ns::Commands commands = ns::Sandbox::find(client, sandbox->id())->commands();
+  std::string expected;
+  for (int i = 1; i <= 200; ++i)
+    expected += std::to_string(i) + '\n';
+
+  int cut_off = 0;
+  int with_output = 0;
+  int whole = 0;
+  for (std::uint64_t offset = 1; whole < 5; offset += 7) {
+    CAPTURE(offset);
+    // In every direction and in turns: what is cut is the request, the answer, or the goodbye.
+    const bool upstream = offset % 2 == 0;
+    network.proxy().clear_toxics();
+    network.proxy().set_toxics(upstream ? Direction::upstream : Direction::downstream,
+                               {.limit_data = offset});
+    try {
+      const ns::CommandResult result =
+          commands.run("seq 1 200; exit 6", {.shell = true, .on_stdout = [](std::string_view) {}});
+      REQUIRE(result.exit_code == 6);
+      REQUIRE(result.stdout_text == expected);
+      whole += upstream ? 0 : 1;
+    } catch (const ns::Error& error) {
+      // Half of the upgrade's answer cannot be told from one that is no HTTP.
+      REQUIRE((error.kind() == ns::ErrorKind::transport ||
+               (error.kind() == ns::ErrorKind::invalid_response &&
+                error.info().partial_stdout.empty())));
+      REQUIRE(expected.starts_with(error.info().partial_stdout));
+      ++cut_off;
+      with_output += error.info().partial_stdout.empty() ? 0 : 1;
+    }
+    REQUIRE(offset < 20'000);
+  }
+  CHECK(cut_off > 20);
+  CHECK(with_output > 0);
 }
 
 TEST_CASE("a streamed command that is cut again and again ends with its whole output") {
