@@ -173,6 +173,10 @@ std::string text_frame_header(std::size_t payload_size) {
   return frame_header(kText, payload_size);
 }
 
+std::string binary_frame_header(std::size_t payload_size) {
+  return frame_header(kBinary, payload_size);
+}
+
 std::string ping_frame(std::string_view payload) {
   return frame_header(kPing, payload.size()).append(payload);
 }

@@ -54,6 +54,12 @@ void WebSocketSession::send(std::string text) {
   stream_->write(std::move(text));
 }
 
+void WebSocketSession::send_binary(std::string bytes) {
+  if (state_ != State::open) return;
+  stream_->write(binary_frame_header(bytes.size()));
+  stream_->write(std::move(bytes));
+}
+
 void WebSocketSession::pause_reading(bool paused) {
   if (state_ != State::open) return;
   if (!paused && stream_->reading_paused()) heard_ = true;

@@ -46,6 +46,8 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
 
   // One text message. Ignored once the session is closing.
   void send(std::string text);
+  // The same as a binary message.
+  void send_binary(std::string bytes);
   // More is queued than the client takes at the moment: stop producing until on_drain().
   [[nodiscard]] bool congested() const { return stream_->queued() > kCongestedBytes; }
   [[nodiscard]] std::size_t queued() const { return stream_->queued(); }
