@@ -19,3 +19,4 @@
 #include <nullspace/transport.hpp>
 #include <nullspace/version.hpp>
 #include <nullspace/webhook.hpp>
+#include <nullspace/webhook_signature.hpp>
