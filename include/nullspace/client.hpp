@@ -55,13 +55,20 @@ struct RetryOptions {
   int websocket_open_retries{2};
 };
 
-/// How a subscription comes back after a lost connection: exponential backoff with full jitter.
+/// How a stream comes back after a lost connection: subscriptions, attached terminals and live
+/// commands alike. The delay before an attempt is a random part of a ceiling that doubles from
+/// initial_delay to max_delay; a server's `Retry-After` makes it longer.
+///
+/// A refusal that would be repeated ends the stream at once, whatever is set here: 401, 403, 404
+/// and every other 4xx but 429, 501, a certificate that is not accepted.
 struct ReconnectOptions {
   bool enabled{true};
   std::chrono::milliseconds initial_delay{250};
   std::chrono::milliseconds max_delay{5'000};
-  /// Attempts in a row before it gives up; 0 = no limit.
+  /// Attempts of one outage before it gives up; 0 = no limit.
   int max_attempts{0};
+  /// Longest outage before it gives up; 0 = no limit.
+  std::chrono::milliseconds max_outage{0};
 };
 
 /// Which certificates are trusted, for REST and WebSockets alike. Verification of chain and host

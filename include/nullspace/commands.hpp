@@ -15,6 +15,7 @@
 #include <nullspace/error.hpp>
 #include <nullspace/export.hpp>
 #include <nullspace/sandbox_info.hpp>
+#include <nullspace/stream_state.hpp>
 
 namespace nullspace::inline v0 {
 
@@ -69,6 +70,11 @@ struct RunOptions {
   /// Gives up within 50 ms: Error `cancelled`. A streamed command is killed, a REST one runs into
   /// its timeout.
   std::stop_token stop{};
+  /// A streamed command whose connection is lost is attached to again by its pid
+  /// (ClientOptions::reconnect): reconnecting with the cause, then connected. What it wrote
+  /// meanwhile does not come through on_stdout and on_stderr, but the result is complete: it is
+  /// merged with the server's log. Runs where on_stdout runs.
+  std::function<void(const StateChange&)> on_state_change{};
 };
 
 struct BackgroundOptions {
@@ -85,10 +91,13 @@ struct BackgroundOptions {
   TextCallback on_stderr{};
   /// Once, when the command has ended.
   std::function<void(const CommandResult&)> on_exit{};
-  /// Once, when the stream broke or a callback threw; the command itself may still be running.
+  /// Once, when the stream broke for good or a callback threw; the command itself may still be
+  /// running.
   std::function<void(const Error&)> on_error{};
   std::size_t capture_limit{kDefaultCaptureLimit};
   std::stop_token stop{};
+  /// Like RunOptions::on_state_change. The result that on_exit gets is complete, too.
+  std::function<void(const StateChange&)> on_state_change{};
 };
 
 struct CommandConnectOptions {
@@ -98,6 +107,7 @@ struct CommandConnectOptions {
   std::function<void(const Error&)> on_error{};
   std::size_t capture_limit{kDefaultCaptureLimit};
   std::stop_token stop{};
+  std::function<void(const StateChange&)> on_state_change{};
 };
 
 struct WaitOptions {

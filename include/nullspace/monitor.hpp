@@ -17,7 +17,8 @@
 namespace nullspace::inline v0 {
 
 /// All sandboxes as they are now (`monitor_snapshot`): comes first, and again after every
-/// reconnect.
+/// reconnect. Before one that follows a reconnect, sandboxes that went away meanwhile are reported
+/// by MonitorUpdateEvent with `removed`.
 struct MonitorSnapshotEvent {
   std::vector<SandboxInfo> sandboxes{};
 };

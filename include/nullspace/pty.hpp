@@ -16,6 +16,7 @@
 #include <nullspace/error.hpp>
 #include <nullspace/export.hpp>
 #include <nullspace/sandbox_info.hpp>
+#include <nullspace/stream_state.hpp>
 
 namespace nullspace::inline v0 {
 
@@ -33,6 +34,12 @@ struct PtySize {
   int rows{30};
 };
 
+/// Output that nobody can show any more: what the terminal wrote while the connection was away.
+struct PtyGap {
+  /// How long the session was without a connection.
+  std::chrono::milliseconds away{0};
+};
+
 struct PtyCreateOptions {
   int cols{120};
   int rows{30};
@@ -43,10 +50,20 @@ struct PtyCreateOptions {
   /// ends or is disconnected; while a thread is in wait() or read(), on that thread. Without it,
   /// nothing is read before wait(), read() or a range-for asks for it.
   BytesCallback on_data{};
-  /// Once, in the background: the stream broke, or on_data threw.
+  /// With on_data. Once, in the background: the stream broke for good, or a callback threw.
   std::function<void(const Error&)> on_error{};
   /// Gives up opening within 50 ms.
   std::stop_token stop{};
+  /// A lost connection is made again by itself (ClientOptions::reconnect): reconnecting with the
+  /// cause, then connected. Runs where on_data runs, in order with it.
+  std::function<void(const StateChange&)> on_state_change{};
+  /// After every reconnect, before further output: the service does not keep a terminal's output,
+  /// so that what it wrote meanwhile is lost. A full-screen program draws its screen again when it
+  /// is resized.
+  std::function<void(const PtyGap&)> on_gap{};
+  /// Bytes of input that send_input() may keep while the session is reconnecting, to be typed once
+  /// it is connected again. 0: it throws instead. Input that was sent before is never repeated.
+  std::size_t queued_input_bytes{0};
 };
 
 struct PtyConnectOptions {
@@ -54,6 +71,9 @@ struct PtyConnectOptions {
   BytesCallback on_data{};
   std::function<void(const Error&)> on_error{};
   std::stop_token stop{};
+  std::function<void(const StateChange&)> on_state_change{};
+  std::function<void(const PtyGap&)> on_gap{};
+  std::size_t queued_input_bytes{0};
 };
 
 /// How a session's wait ended.
@@ -94,6 +114,10 @@ struct PtySessionInfo {
 /// A shell in a pseudo-terminal, attached over a WebSocket (`...?channel=pty`). Movable handle; one
 /// thread may read while others send. Destroying it disconnects: the session lives on until its
 /// shell exits or the sandbox ends, and Pty::connect() attaches again.
+///
+/// A connection that is lost is made again by itself, as ClientOptions::reconnect allows: in the
+/// background when there is an on_data, else while a thread is in wait() or read(). See
+/// PtyCreateOptions for what one hears of it.
 class NULLSPACE_EXPORT PtySession {
  public:
   PtySession(PtySession&&) noexcept;
@@ -110,10 +134,12 @@ class NULLSPACE_EXPORT PtySession {
   [[nodiscard]] std::optional<int> exit_code() const noexcept;
 
   /// Types bytes into the terminal (`pty_input`). Blocks while the send buffer is full, at most the
-  /// client's request timeout. Throws Error `transport_error` once the session is disconnected.
+  /// client's request timeout. Throws Error `transport_error` when the session is disconnected;
+  /// while it is reconnecting that is retryable(), and with queued_input_bytes the input is kept
+  /// instead. Nothing of the call was sent when it throws before a first piece of 48 KiB.
   void send_input(std::string_view bytes) const;
   /// `pty_resize`. Cells; throws Error `invalid_request` outside 1 to 65535 before anything is
-  /// sent.
+  /// sent. While the session is reconnecting the size is kept and sent afterwards.
   void resize(PtySize size) const;
   /// `pty_kill`: ends the shell; `pty_exited` follows with code 137.
   void kill() const;
@@ -121,8 +147,8 @@ class NULLSPACE_EXPORT PtySession {
   /// Reads until the session ends, delivering output. What follows `pty_exited` is delivered, too,
   /// until the server closes or is silent for 250 ms. Returns the exit code, or `timed_out` with
   /// code 124. After the end it returns the stored result at once. Throws Error: `transport_error`
-  /// when the connection ended without `pty_exited` (that is never an exit code),
-  /// `invalid_response`, `cancelled`.
+  /// when the connection ended without `pty_exited` (that is never an exit code) and does not come
+  /// back, `not_found` when the session ended meanwhile, `invalid_response`, `cancelled`.
   PtyResult wait(PtyWaitOptions options = {});
 
   /// The next piece of output, or nothing when the session has ended. Throws like wait(), and Error

@@ -49,6 +49,8 @@ struct TransportFailure {
   /// Close code the peer sent, 1005 for none, 1006 for no close frame at all, else 0.
   int close_code{0};
   std::string close_reason{};
+  /// The `Retry-After` header of a refused upgrade, as the server wrote it; "" for none.
+  std::string retry_after{};
 };
 
 struct HttpRequest {

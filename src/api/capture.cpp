@@ -62,6 +62,14 @@ void Capture::trim_tail() {
   }
 }
 
+void Capture::clear() {
+  head_.clear();
+  tail_.clear();
+  skipped_ = 0;
+  tail_bytes_ = 0;
+  omitted_ = 0;
+}
+
 std::string Capture::text() const {
   std::string all;
   all.reserve(size());

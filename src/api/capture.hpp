@@ -13,6 +13,7 @@ class Capture {
   explicit Capture(std::size_t limit) : head_limit_(limit - limit / 2), tail_limit_(limit / 2) {}
 
   void append(std::string_view text);
+  void clear();
   [[nodiscard]] std::string text() const;
   // Bytes that had to be left out of the middle.
   [[nodiscard]] std::size_t omitted() const noexcept { return omitted_; }

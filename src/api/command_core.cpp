@@ -117,19 +117,15 @@ ErrorInfo CommandCore::ended_somehow(support::Result<ProcessLogs> logs) const {
 
 CommandResult CommandCore::merged(const ProcessLogs& logs) const {
   CommandResult result;
-  if (stream_) result = stream_->captured();
+  if (stream_) {
+    stream_->absorb(logs);
+    result = stream_->captured();
+  } else {
+    result.stdout_text = logs.stdout_text;
+    result.stderr_text = logs.stderr_text;
+  }
   result.pid = pid_;
   if (logs.exit_code) result.exit_code = *logs.exit_code;
-  // The log has what came before the stream, the stream what the log no longer holds: the longer
-  // one is the better one.
-  if (logs.stdout_text.size() > result.stdout_text.size() + result.stdout_omitted_bytes) {
-    result.stdout_text = logs.stdout_text;
-    result.stdout_omitted_bytes = 0;
-  }
-  if (logs.stderr_text.size() > result.stderr_text.size() + result.stderr_omitted_bytes) {
-    result.stderr_text = logs.stderr_text;
-    result.stderr_omitted_bytes = 0;
-  }
   return result;
 }
 
@@ -138,7 +134,7 @@ support::Result<void> CommandCore::close_stdin() const {
     return stream_->close_stdin(
         support::Expiry::after(sandbox_->client().options().timeouts.request));
   }
-  return v0::close_stdin(*sandbox_, pid_);
+  return v0::close_stdin(sandbox_, pid_);
 }
 
 void CommandCore::disconnect() const noexcept {

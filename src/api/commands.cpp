@@ -97,13 +97,15 @@ support::Result<CommandResult> run_by_rest(const SandboxCore& sandbox,
   return result;
 }
 
-support::Result<CommandResult> run_by_stream(const SandboxCore& sandbox,
+support::Result<CommandResult> run_by_stream(const std::shared_ptr<SandboxCore>& sandbox,
                                              const wire::ExecRequest& request,
                                              const RunOptions& options) {
   const auto expiry =
       support::Expiry::after(options.deadline.value_or(command_time(request) + kStreamSlack));
   auto started = ExecStream::start(sandbox, request, ExecStream::Ground::foreground,
-                                   {.on_stdout = options.on_stdout, .on_stderr = options.on_stderr},
+                                   {.on_stdout = options.on_stdout,
+                                    .on_stderr = options.on_stderr,
+                                    .on_state_change = options.on_state_change},
                                    options.capture_limit, expiry, options.stop);
   if (!started.ok()) return std::move(started).error();
   ExecStream& exec = **started;
@@ -117,6 +119,7 @@ support::Result<CommandResult> run_by_stream(const SandboxCore& sandbox,
       exec.shut();
     }
   } const give_up{exec};
+  const std::stop_callback hurry(options.stop, [&exec] { exec.hurry(); });
 
   switch (exec.drive(expiry, options.stop, [&exec] { return exec.ended(); })) {
     case LiveStream::Drive::done:
@@ -165,7 +168,7 @@ CommandResult Commands::run(std::string_view command, RunOptions options) const 
     throw_error(support::invalid_request("deadline must be positive"));
   }
   if (options.on_stdout || options.on_stderr)
-    return value_or_throw(run_by_stream(*sandbox_, request, options));
+    return value_or_throw(run_by_stream(sandbox_, request, options));
   return value_or_throw(run_by_rest(*sandbox_, request, options));
 }
 
@@ -182,9 +185,10 @@ Command Commands::run_background(std::string_view command, BackgroundOptions opt
         std::make_shared<CommandCore>(sandbox_, pid, nullptr, CommandCore::Seen::from_start));
   }
   ExecCallbacks callbacks{std::move(options.on_stdout), std::move(options.on_stderr),
-                          std::move(options.on_exit), std::move(options.on_error)};
+                          std::move(options.on_exit), std::move(options.on_error),
+                          std::move(options.on_state_change)};
   auto opened =
-      ExecStream::start(*sandbox_, request, ExecStream::Ground::background, std::move(callbacks),
+      ExecStream::start(sandbox_, request, ExecStream::Ground::background, std::move(callbacks),
                         options.capture_limit, start_expiry(*sandbox_), options.stop);
   return Command(value_or_throw(
       live_command(sandbox_, std::move(opened), CommandCore::Seen::from_start, options.stop)));
@@ -193,8 +197,9 @@ Command Commands::run_background(std::string_view command, BackgroundOptions opt
 Command Commands::connect(int pid, CommandConnectOptions options) const {
   if (pid <= 0) throw_error(support::invalid_request("pid must be positive"));
   ExecCallbacks callbacks{std::move(options.on_stdout), std::move(options.on_stderr),
-                          std::move(options.on_exit), std::move(options.on_error)};
-  auto opened = ExecStream::attach(*sandbox_, pid, std::move(callbacks), options.capture_limit,
+                          std::move(options.on_exit), std::move(options.on_error),
+                          std::move(options.on_state_change)};
+  auto opened = ExecStream::attach(sandbox_, pid, std::move(callbacks), options.capture_limit,
                                    start_expiry(*sandbox_), options.stop);
   return Command(value_or_throw(
       live_command(sandbox_, std::move(opened), CommandCore::Seen::from_now, options.stop)));
@@ -210,7 +215,7 @@ void Commands::send_stdin(int pid, std::string_view data) const {
   value_or_throw(v0::send_stdin(*sandbox_, pid, data));
 }
 void Commands::close_stdin(int pid) const {
-  value_or_throw(v0::close_stdin(*sandbox_, pid));
+  value_or_throw(v0::close_stdin(sandbox_, pid));
 }
 ProcessLogs Commands::get_logs(int pid) const {
   return value_or_throw(process_logs(*sandbox_, pid, {}));

@@ -1,8 +1,11 @@
 #include "api/exec_stream.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "api/open_stream.hpp"
+#include "api/process_calls.hpp"
+#include "support/condition.hpp"
 #include "support/error_info.hpp"
 #include "support/random.hpp"
 #include "wire/endpoints.hpp"
@@ -13,20 +16,27 @@ namespace nullspace::inline v0 {
 namespace {
 
 using Wait = transport::MessageStream::Wait;
+using std::chrono::milliseconds;
+
+// A command's exit code may appear in its log a moment after the process went.
+constexpr milliseconds kFinalLogWindow{5'000};
+constexpr milliseconds kLogPause{100};
 
 support::Result<std::shared_ptr<ExecStream>> open_and_send(
-    const detail::SandboxCore& sandbox, ExecStream::Ground ground, ExecCallbacks callbacks,
-    std::size_t capture_limit, const std::string& message, support::Expiry expiry,
-    const std::stop_token& stop) {
-  const detail::ClientCore& client = sandbox.client();
-  auto path = wire::sandbox_ws_path(client.config().dialect, sandbox.id(), wire::Channel::exec);
+    const std::shared_ptr<const detail::SandboxCore>& sandbox, ExecStream::Ground ground,
+    ExecCallbacks callbacks, std::size_t capture_limit, const std::string& message,
+    support::Expiry expiry, const std::stop_token& stop) {
+  const detail::ClientCore& client = sandbox->client();
+  auto path = wire::sandbox_ws_path(client.config().dialect, sandbox->id(), wire::Channel::exec);
   if (!path.ok()) return std::move(path).error();
-  auto stream =
-      open_stream(client, {.path = *std::move(path), .sandbox_id = sandbox.id()}, expiry, stop);
-  if (!stream.ok()) return std::move(stream).error();
-  auto exec = std::make_shared<ExecStream>(sandbox.client_ptr(), *std::move(stream), ground,
-                                           std::move(callbacks), capture_limit);
-  switch (exec->stream().send(message, expiry, stop)) {
+  StreamTarget target{.path = *std::move(path), .sandbox_id = sandbox->id()};
+  auto opened = open_stream(client, target, expiry, stop);
+  if (!opened.ok()) return std::move(opened).error();
+  const std::shared_ptr<transport::MessageStream> stream = *std::move(opened);
+  auto exec = std::make_shared<ExecStream>(
+      sandbox, stream, std::move(target), ground, std::move(callbacks), capture_limit,
+      ground == ExecStream::Ground::foreground ? expiry : support::Expiry::never());
+  switch (stream->send(message, expiry, stop)) {
     case Wait::ready:
       return exec;
     case Wait::closed:
@@ -37,7 +47,7 @@ support::Result<std::shared_ptr<ExecStream>> open_and_send(
     case Wait::cancelled:
       return support::cancelled("stopped before the command was sent");
   }
-  const auto cause = exec->stream().close_cause();
+  const auto cause = stream->close_cause();
   return cause ? stream_cut(*cause)
                : support::transport_error("the connection closed before the command was sent");
 }
@@ -64,18 +74,24 @@ ErrorInfo name_exec_deadline(ErrorInfo error) {
   return error;
 }
 
-ExecStream::ExecStream(std::shared_ptr<const detail::ClientCore> client,
-                       std::shared_ptr<transport::MessageStream> stream, Ground ground,
-                       ExecCallbacks callbacks, std::size_t capture_limit)
-    : LiveStream(std::move(client), std::move(stream)),
+ExecStream::ExecStream(std::shared_ptr<const detail::SandboxCore> sandbox,
+                       std::shared_ptr<transport::MessageStream> stream, StreamTarget target,
+                       Ground ground, ExecCallbacks callbacks, std::size_t capture_limit,
+                       support::Expiry limit)
+    : LiveStream(sandbox->client_ptr(), std::move(stream),
+                 {.target = std::move(target),
+                  .answer_within = sandbox->client().options().timeouts.websocket_open,
+                  .name = "command"}),
+      sandbox_(std::move(sandbox)),
       ground_(ground),
+      limit_(limit),
       callbacks_(std::move(callbacks)),
       stdout_capture_(capture_limit),
       stderr_capture_(capture_limit) {}
 
 support::Result<std::shared_ptr<ExecStream>> ExecStream::start(
-    const detail::SandboxCore& sandbox, const wire::ExecRequest& request, Ground ground,
-    ExecCallbacks callbacks, std::size_t capture_limit, support::Expiry expiry,
+    std::shared_ptr<const detail::SandboxCore> sandbox, const wire::ExecRequest& request,
+    Ground ground, ExecCallbacks callbacks, std::size_t capture_limit, support::Expiry expiry,
     const std::stop_token& stop) {
   const wire::ExecStart message{.id = fresh_exec_id(), .request = request};
   auto exec = open_and_send(sandbox, ground, std::move(callbacks), capture_limit,
@@ -84,11 +100,9 @@ support::Result<std::shared_ptr<ExecStream>> ExecStream::start(
   return exec;
 }
 
-support::Result<std::shared_ptr<ExecStream>> ExecStream::attach(const detail::SandboxCore& sandbox,
-                                                                int pid, ExecCallbacks callbacks,
-                                                                std::size_t capture_limit,
-                                                                support::Expiry expiry,
-                                                                const std::stop_token& stop) {
+support::Result<std::shared_ptr<ExecStream>> ExecStream::attach(
+    std::shared_ptr<const detail::SandboxCore> sandbox, int pid, ExecCallbacks callbacks,
+    std::size_t capture_limit, support::Expiry expiry, const std::stop_token& stop) {
   const wire::ExecConnect message{.id = fresh_exec_id(), .pid = pid};
   auto exec = open_and_send(sandbox, Ground::background, std::move(callbacks), capture_limit,
                             wire::encode(message), expiry, stop);
@@ -140,6 +154,17 @@ CommandResult ExecStream::captured() const {
   return result;
 }
 
+void ExecStream::absorb(const ProcessLogs& logs) {
+  const std::lock_guard lock(mutex_);
+  const auto take_longer = [](Capture& capture, const std::string& text) {
+    if (text.size() <= capture.size() + capture.omitted()) return;
+    capture.clear();
+    capture.append(text);
+  };
+  take_longer(stdout_capture_, logs.stdout_text);
+  take_longer(stderr_capture_, logs.stderr_text);
+}
+
 ErrorInfo ExecStream::with_partial_output(ErrorInfo error) const {
   const std::lock_guard lock(mutex_);
   error.partial_stdout = stdout_capture_.text();
@@ -151,14 +176,13 @@ void ExecStream::request_kill() {
   const auto running = pid();
   if (!running || ended()) return;
   // Best effort: if the queue is full or the socket gone, the command runs into its own time-out.
-  (void)stream().send(wire::encode(wire::ExecKill{.id = id_, .pid = *running}),
-                      support::Expiry::after(std::chrono::milliseconds{0}), {});
+  send_soon(wire::encode(wire::ExecKill{.id = id_, .pid = *running}));
 }
 
 support::Result<void> ExecStream::close_stdin(support::Expiry expiry) {
   const std::string message =
       wire::encode(wire::ExecStdinClose{.id = id_, .pid = pid().value_or(0)});
-  switch (stream().send(message, expiry, {})) {
+  switch (send(message, expiry, {})) {
     case Wait::ready:
       return {};
     case Wait::timed_out:
@@ -169,6 +193,43 @@ support::Result<void> ExecStream::close_stdin(support::Expiry expiry) {
       break;
   }
   return support::transport_error("the command's stream is closed");
+}
+
+void ExecStream::leave(support::Expiry expiry) {
+  leaving_ = true;
+  close_connection();
+  (void)drive(expiry, {}, [this] { return exhausted(); });
+}
+
+std::optional<std::string> ExecStream::greeting() {
+  const auto running = pid();
+  // Before the server has named it there is nothing to come back to.
+  if (ended() || leaving_ || !running) return std::nullopt;
+  return wire::encode(wire::ExecConnect{.id = id_, .pid = *running});
+}
+
+LiveStream::Reply ExecStream::handle_reply(std::string message) {
+  auto decoded = wire::decode_exec_server_message(std::move(message));
+  if (!decoded.ok()) return {Reply::Verdict::refused, std::move(decoded).error()};
+  if (std::holds_alternative<wire::ExecStarted>(*decoded)) return {Reply::Verdict::taken};
+  if (auto* error = std::get_if<wire::StreamError>(&*decoded)) {
+    return {Reply::Verdict::refused, exec_error(std::move(error->code), std::move(error->message))};
+  }
+  handle(*std::move(decoded));
+  return {};
+}
+
+void ExecStream::handle_connected(bool again) {
+  if (again && callbacks_.on_state_change && !gate().closed())
+    callbacks_.on_state_change({StreamState::connected, std::nullopt});
+}
+
+void ExecStream::handle_lost(const ErrorInfo& cause) {
+  gap_ = true;
+  // What comes after the gap does not complete a character from before it.
+  flush_text();
+  if (callbacks_.on_state_change && !gate().closed())
+    callbacks_.on_state_change({StreamState::reconnecting, Error(cause)});
 }
 
 void ExecStream::handle_message(std::string message) {
@@ -219,11 +280,21 @@ void ExecStream::call_output_callback(wire::OutputStream stream, std::string_vie
   if (callback && !text.empty() && !gate().closed()) callback(text);
 }
 
+void ExecStream::flush_text() {
+  for (const auto stream : {wire::OutputStream::out, wire::OutputStream::err}) {
+    wire::Utf8Stream& text = stream == wire::OutputStream::out ? stdout_text_ : stderr_text_;
+    output(stream, text.flush());
+  }
+}
+
 void ExecStream::exited(int exit_code) {
   const std::string last_stdout = stdout_text_.flush();
   const std::string last_stderr = stderr_text_.flush();
   keep(wire::OutputStream::out, last_stdout);
   keep(wire::OutputStream::err, last_stderr);
+  if (gap_) {
+    if (const auto log = final_log()) absorb(*log);
+  }
   // Settled before the callbacks: one that gets the last characters may wait for the command.
   const ExecOutcome outcome(exit_code);
   if (!settle(outcome)) return;
@@ -232,10 +303,31 @@ void ExecStream::exited(int exit_code) {
   announce(outcome);
 }
 
-void ExecStream::handle_close(const TransportFailure& why) {
+std::optional<ProcessLogs> ExecStream::final_log() const {
+  const auto window = support::Expiry::earlier(limit_, support::Expiry::after(kFinalLogWindow));
+  while (true) {
+    auto logs = process_logs(*sandbox_, pid().value_or(0), finishing_.get_token(), window);
+    if (logs.ok() && logs->exit_code) return *std::move(logs);
+    const bool forgotten = !logs.ok() && logs.error().kind == ErrorKind::not_found;
+    if (forgotten || window.passed() || !support::sleep_for(kLogPause, finishing_.get_token())) {
+      return logs.ok() ? std::optional(*std::move(logs)) : std::nullopt;
+    }
+  }
+}
+
+void ExecStream::handle_end(ErrorInfo cause) {
   // Success needs its proof: however politely the socket was closed, without exec_exit the command
   // has no result.
-  if (!ended()) end(stream_cut(why));
+  if (ended()) return;
+  // It ended while nobody was attached: the log knows how.
+  if (cause.kind == ErrorKind::not_found && pid()) {
+    if (const auto log = final_log(); log && log->exit_code) {
+      absorb(*log);
+      end(*log->exit_code);
+      return;
+    }
+  }
+  end(std::move(cause));
 }
 
 void ExecStream::handle_exception(std::exception_ptr thrown) {
@@ -252,7 +344,7 @@ bool ExecStream::settle(ExecOutcome outcome) {
     if (outcome_) return false;
     outcome_ = std::move(outcome);
   }
-  stream().close();
+  close_connection();
   return true;
 }
 

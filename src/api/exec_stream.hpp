@@ -1,11 +1,13 @@
 // One command on an exec socket: its output, and the proof of how it ended.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include <nullspace/commands.hpp>
@@ -24,6 +26,7 @@ struct ExecCallbacks {
   TextCallback on_stderr{};
   std::function<void(const CommandResult&)> on_exit{};
   std::function<void(const Error&)> on_error{};
+  std::function<void(const StateChange&)> on_state_change{};
 };
 
 // How the command's stream ended: with an exit code, or with an error.
@@ -35,18 +38,18 @@ class ExecStream final : public LiveStream {
   // the stream.
   enum class Ground { foreground, background };
 
-  ExecStream(std::shared_ptr<const detail::ClientCore> client,
-             std::shared_ptr<transport::MessageStream> stream, Ground ground,
-             ExecCallbacks callbacks, std::size_t capture_limit);
+  ExecStream(std::shared_ptr<const detail::SandboxCore> sandbox,
+             std::shared_ptr<transport::MessageStream> stream, StreamTarget target, Ground ground,
+             ExecCallbacks callbacks, std::size_t capture_limit, support::Expiry limit);
 
   // Opens a socket and asks for the command, or for the running process. `expiry` bounds opening
   // and sending.
   [[nodiscard]] static support::Result<std::shared_ptr<ExecStream>> start(
-      const detail::SandboxCore& sandbox, const wire::ExecRequest& request, Ground ground,
-      ExecCallbacks callbacks, std::size_t capture_limit, support::Expiry expiry,
+      std::shared_ptr<const detail::SandboxCore> sandbox, const wire::ExecRequest& request,
+      Ground ground, ExecCallbacks callbacks, std::size_t capture_limit, support::Expiry expiry,
       const std::stop_token& stop);
   [[nodiscard]] static support::Result<std::shared_ptr<ExecStream>> attach(
-      const detail::SandboxCore& sandbox, int pid, ExecCallbacks callbacks,
+      std::shared_ptr<const detail::SandboxCore> sandbox, int pid, ExecCallbacks callbacks,
       std::size_t capture_limit, support::Expiry expiry, const std::stop_token& stop);
 
   // Waits for `exec_started`: the pid.
@@ -58,36 +61,59 @@ class ExecStream final : public LiveStream {
   [[nodiscard]] std::optional<ExecOutcome> outcome() const;
   // What was captured so far.
   [[nodiscard]] CommandResult captured() const;
+  // Takes what the log has and the stream has not: of two texts the longer one.
+  void absorb(const ProcessLogs& logs);
   // An error of this stream with what arrived before it.
   [[nodiscard]] ErrorInfo with_partial_output(ErrorInfo error) const;
 
   // Asks the server to kill the command, without waiting for anything.
   void request_kill();
   [[nodiscard]] support::Result<void> close_stdin(support::Expiry expiry);
+  // Closes the connection and waits until the server has answered: it has seen then what was sent
+  // before. The command goes on.
+  void leave(support::Expiry expiry);
+  // A look at the log that is under way ends now.
+  void hurry() noexcept { finishing_.request_stop(); }
 
  private:
+  [[nodiscard]] std::optional<std::string> greeting() override;
+  [[nodiscard]] Reply handle_reply(std::string message) override;
+  void handle_connected(bool again) override;
   void handle_message(std::string message) override;
-  void handle_close(const TransportFailure& why) override;
+  void handle_lost(const ErrorInfo& cause) override;
+  void handle_end(ErrorInfo cause) override;
+  void handle_shut() noexcept override { hurry(); }
   void handle_exception(std::exception_ptr thrown) override;
 
   void handle(wire::ExecServerMessage message);
   void output(wire::OutputStream stream, std::string_view text);
   void keep(wire::OutputStream stream, std::string_view text);
   void call_output_callback(wire::OutputStream stream, std::string_view text) const;
+  void flush_text();
   void exited(int exit_code);
+  // The log of a command that has ended; waits a moment for its exit code.
+  [[nodiscard]] std::optional<ProcessLogs> final_log() const;
   // The first end counts; true if this is it.
   bool settle(ExecOutcome outcome);
   // Tells the application of a background stream how it ended. Once.
   void announce(const ExecOutcome& outcome) noexcept;
   void end(ExecOutcome outcome);
 
+  const std::shared_ptr<const detail::SandboxCore> sandbox_;
   const Ground ground_;
+  // Of the call that a foreground command is.
+  const support::Expiry limit_;
+  std::atomic<bool> leaving_{false};
   const ExecCallbacks callbacks_;
   std::string id_;
   // Only touched inside the gate.
   wire::Utf8Stream stdout_text_;
   wire::Utf8Stream stderr_text_;
   bool announced_{false};
+  // There was a time without a connection.
+  bool gap_{false};
+  // Ends a look at the log that nobody waits for any more.
+  std::stop_source finishing_;
 
   mutable std::mutex mutex_;
   std::optional<int> pid_;

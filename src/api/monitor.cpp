@@ -16,9 +16,8 @@ Subscription Monitor::subscribe(MonitorOptions options) const {
   if (options.interval <= std::chrono::milliseconds{0}) {
     throw_error(support::invalid_request("interval must be positive"));
   }
-  const auto core = std::make_shared<detail::MonitorCore>(client_.core(), std::move(options));
-  value_or_throw(core->start());
-  return Subscription(core);
+  return Subscription(
+      value_or_throw(detail::MonitorCore::open(client_.core(), std::move(options))));
 }
 
 }  // namespace nullspace::inline v0

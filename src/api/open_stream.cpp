@@ -8,6 +8,7 @@
 #include "api/rest.hpp"
 #include "support/condition.hpp"
 #include "support/error_info.hpp"
+#include "wire/error_body.hpp"
 
 namespace nullspace::inline v0 {
 
@@ -56,9 +57,7 @@ WebSocketRequest websocket_request(const detail::ClientCore& client, const Strea
           .max_send_queue_bytes = options.send_buffer_bytes};
 }
 
-OpenFailure explain_open_failure(const detail::ClientCore& client, const StreamTarget& target,
-                                 const TransportFailure& failure, support::Expiry expiry,
-                                 const std::stop_token& stop) {
+OpenFailure classify_open_failure(const StreamTarget& target, const TransportFailure& failure) {
   const int status = failure.http_status;
   if (failure.kind != TransportFailureKind::upgrade_refused) {
     ErrorInfo error = support::from_transport(failure);
@@ -68,20 +67,40 @@ OpenFailure explain_open_failure(const detail::ClientCore& client, const StreamT
                           failure.kind == TransportFailureKind::tls;
     return {std::move(error), !hopeless};
   }
+  OpenFailure refusal{refused(ErrorKind::transport, "transport_error", target, status), true};
   if (status == 401 || status == 403) {
-    return {refused(ErrorKind::authentication, "unauthorized", target, status), false};
+    refusal = {refused(ErrorKind::authentication, "unauthorized", target, status), false};
+  } else if (status == 429) {
+    refusal = {refused(ErrorKind::rate_limit, "rate_limit_exceeded", target, status), false};
+  } else if (status == 501) {
+    refusal = {refused(ErrorKind::not_implemented, "not_implemented", target, status), false};
+  } else if (status == 404 && !target.sandbox_id.empty()) {
+    refusal = {refused(ErrorKind::not_found, "sandbox_not_found", target, status), false};
+  } else if (status >= 400 && status < 500) {
+    refusal = {refused(ErrorKind::server, "websocket_upgrade_error", target, status), false};
   }
-  if (status == 429)
-    return {refused(ErrorKind::rate_limit, "rate_limit_exceeded", target, status), false};
-  if (status == 501)
-    return {refused(ErrorKind::not_implemented, "not_implemented", target, status), false};
-  if (status >= 400 && status < 500) {
-    auto reason = look_up_reason(client, target, expiry, stop);
-    return {reason ? *std::move(reason)
-                   : refused(ErrorKind::server, "websocket_upgrade_error", target, status),
-            false};
+  if (!failure.retry_after.empty()) {
+    refusal.error.retry_after = wire::parse_retry_after(failure.retry_after);
   }
-  return {refused(ErrorKind::transport, "transport_error", target, status), true};
+  return refusal;
+}
+
+OpenFailure explain_open_failure(const detail::ClientCore& client, const StreamTarget& target,
+                                 const TransportFailure& failure, support::Expiry expiry,
+                                 const std::stop_token& stop) {
+  OpenFailure refusal = classify_open_failure(target, failure);
+  const int status = failure.http_status;
+  const bool worth_asking = failure.kind == TransportFailureKind::upgrade_refused &&
+                            status >= 400 && status < 500 && status != 401 && status != 403 &&
+                            status != 429;
+  if (worth_asking) {
+    if (auto reason = look_up_reason(client, target, expiry, stop)) {
+      refusal.error = *std::move(reason);
+    } else {
+      refusal.error = refused(ErrorKind::server, "websocket_upgrade_error", target, status);
+    }
+  }
+  return refusal;
 }
 
 support::Result<std::shared_ptr<transport::MessageStream>> open_stream(

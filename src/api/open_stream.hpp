@@ -24,13 +24,16 @@ struct StreamTarget {
 [[nodiscard]] WebSocketRequest websocket_request(const detail::ClientCore& client,
                                                  const StreamTarget& target);
 
-// What a failed attempt means. A refused upgrade comes without a body, so that the reason is looked
-// up by REST where there is something to ask (blocks for that).
 struct OpenFailure {
   ErrorInfo error;
   // false: trying again would be refused again.
   bool worth_retrying{false};
 };
+// What a failed attempt means, as far as the failure itself tells.
+[[nodiscard]] OpenFailure classify_open_failure(const StreamTarget& target,
+                                                const TransportFailure& failure);
+// A refused upgrade comes without a body, so that the reason is looked up by REST where there is
+// something to ask. Blocks for that.
 [[nodiscard]] OpenFailure explain_open_failure(const detail::ClientCore& client,
                                                const StreamTarget& target,
                                                const TransportFailure& failure,

@@ -66,10 +66,10 @@ support::Result<void> send_stdin(const detail::SandboxCore& sandbox, int pid,
       {.endpoint = kStdin, .path = *std::move(path), .json = wire::encode_stdin_request(data)}));
 }
 
-support::Result<void> close_stdin(const detail::SandboxCore& sandbox, int pid) {
-  using Wait = transport::MessageStream::Wait;
+support::Result<void> close_stdin(const std::shared_ptr<const detail::SandboxCore>& sandbox,
+                                  int pid) {
   if (pid <= 0) return support::invalid_request("pid must be positive");
-  const auto expiry = support::Expiry::after(sandbox.client().options().timeouts.request);
+  const auto expiry = support::Expiry::after(sandbox->client().options().timeouts.request);
   // Nothing of its output is of interest here.
   constexpr std::size_t kKeepNothing = 0;
   auto attached = ExecStream::attach(sandbox, pid, {}, kKeepNothing, expiry, {});
@@ -80,15 +80,7 @@ support::Result<void> close_stdin(const detail::SandboxCore& sandbox, int pid) {
   if (auto running = exec.wait_started(expiry, {}); !running.ok())
     return std::move(running).error();
   if (auto sent = exec.close_stdin(expiry); !sent.ok()) return sent;
-  // Messages are handled in order: a server that has answered the close frame has seen what came
-  // before it.
-  exec.stream().close();
-  while (!exec.stream().close_cause()) {
-    const std::uint64_t version = exec.stream().version();
-    if (exec.stream().close_cause() ||
-        exec.stream().wait_change(version, expiry, {}) != Wait::ready)
-      break;
-  }
+  exec.leave(expiry);
   return {};
 }
 

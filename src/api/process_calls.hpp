@@ -1,6 +1,7 @@
 // The REST calls on processes, as values.
 #pragma once
 
+#include <memory>
 #include <stop_token>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ namespace nullspace::inline v0 {
 [[nodiscard]] support::Result<void> send_stdin(const detail::SandboxCore& sandbox, int pid,
                                                std::string_view data);
 // Over a socket of its own: REST has no word for it.
-[[nodiscard]] support::Result<void> close_stdin(const detail::SandboxCore& sandbox, int pid);
+[[nodiscard]] support::Result<void> close_stdin(
+    const std::shared_ptr<const detail::SandboxCore>& sandbox, int pid);
 
 }  // namespace nullspace::inline v0

@@ -19,11 +19,19 @@ std::string fresh_pty_id() {
   return "pty_" + support::random_hex(8);
 }
 
+template <typename Options>
+PtyCore::Callbacks callbacks(Options& options) {
+  return {.on_data = std::move(options.on_data),
+          .on_error = std::move(options.on_error),
+          .on_state_change = std::move(options.on_state_change),
+          .on_gap = std::move(options.on_gap),
+          .queued_input_bytes = options.queued_input_bytes};
+}
+
 PtySession attach(const std::shared_ptr<detail::SandboxCore>& sandbox, wire::PtyConnect hello,
                   PtyConnectOptions options) {
-  return PtySession(value_or_throw(
-      PtyCore::open(sandbox, std::move(hello),
-                    {std::move(options.on_data), std::move(options.on_error)}, options.stop)));
+  return PtySession(
+      value_or_throw(PtyCore::open(sandbox, std::move(hello), callbacks(options), options.stop)));
 }
 
 }  // namespace
@@ -37,8 +45,8 @@ PtySession Pty::create_session(PtyCreateOptions options) const {
                              .rows = options.rows,
                              .cwd = std::move(options.cwd),
                              .envs = std::move(options.envs)};
-  return PtySession(value_or_throw(PtyCore::open(
-      sandbox_, hello, {std::move(options.on_data), std::move(options.on_error)}, options.stop)));
+  return PtySession(
+      value_or_throw(PtyCore::open(sandbox_, hello, callbacks(options), options.stop)));
 }
 
 PtySession Pty::connect(std::string_view session_id, PtyConnectOptions options) const {

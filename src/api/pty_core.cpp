@@ -61,15 +61,15 @@ support::Result<PtySessionInfo> receive_started(transport::MessageStream& stream
 
 support::Result<std::shared_ptr<PtyCore>> PtyCore::open(
     std::shared_ptr<SandboxCore> sandbox,
-    const std::variant<wire::PtyStart, wire::PtyConnect>& hello, Background background,
+    const std::variant<wire::PtyStart, wire::PtyConnect>& hello, Callbacks callbacks,
     const std::stop_token& stop) {
   const ClientCore& client = sandbox->client();
   const milliseconds open_timeout = client.options().timeouts.websocket_open;
   auto path = wire::sandbox_ws_path(client.config().dialect, sandbox->id(), wire::Channel::pty);
   if (!path.ok()) return std::move(path).error();
   const auto expiry = support::Expiry::after(open_timeout + client.options().timeouts.request);
-  auto opened =
-      open_stream(client, {.path = *std::move(path), .sandbox_id = sandbox->id()}, expiry, stop);
+  StreamTarget target{.path = *std::move(path), .sandbox_id = sandbox->id()};
+  auto opened = open_stream(client, target, expiry, stop);
   if (!opened.ok()) return std::move(opened).error();
   std::shared_ptr<transport::MessageStream> stream = *std::move(opened);
 
@@ -87,23 +87,26 @@ support::Result<std::shared_ptr<PtyCore>> PtyCore::open(
   if (info->cols == 0) info->cols = asked.cols;
   if (info->rows == 0) info->rows = asked.rows;
   std::string id = std::visit([](const auto& message) { return message.id; }, hello);
-  const bool in_background = background.on_data || background.on_error;
-  auto core = std::make_shared<PtyCore>(sandbox, std::move(stream), std::move(id), *std::move(info),
-                                        std::move(background));
+  const bool in_background = static_cast<bool>(callbacks.on_data);
+  auto core = std::make_shared<PtyCore>(sandbox, std::move(stream), std::move(target),
+                                        std::move(id), *std::move(info), std::move(callbacks));
   if (in_background) core->run_in_background();
   return core;
 }
 
 PtyCore::PtyCore(std::shared_ptr<SandboxCore> sandbox,
-                 std::shared_ptr<transport::MessageStream> stream, std::string id,
-                 PtySessionInfo info, Background background)
-    : LiveStream(sandbox->client_ptr(), std::move(stream)),
+                 std::shared_ptr<transport::MessageStream> stream, StreamTarget target,
+                 std::string id, PtySessionInfo info, Callbacks callbacks)
+    : LiveStream(sandbox->client_ptr(), std::move(stream),
+                 {.target = std::move(target),
+                  .answer_within = sandbox->client().options().timeouts.websocket_open,
+                  .name = "terminal"}),
       sandbox_(std::move(sandbox)),
       id_(std::move(id)),
       session_id_(info.session_id),
-      background_(std::move(background)),
+      callbacks_(std::move(callbacks)),
       info_(std::move(info)) {
-  if (background_.on_data) sink_ = std::make_shared<const BytesCallback>(background_.on_data);
+  if (callbacks_.on_data) sink_ = std::make_shared<const BytesCallback>(callbacks_.on_data);
 }
 
 PtySessionInfo PtyCore::info() const {
@@ -120,10 +123,10 @@ std::optional<int> PtyCore::exit_code() const {
   return exit_code_;
 }
 
-support::Result<void> PtyCore::send(std::string_view message) {
+support::Result<void> PtyCore::send_now(std::string_view message) {
   const milliseconds patience = sandbox_->client().options().timeouts.request;
   if (connected()) {
-    switch (stream().send(message, support::Expiry::after(patience), {})) {
+    switch (send(message, support::Expiry::after(patience), {})) {
       case Wait::ready:
         return {};
       case Wait::timed_out:
@@ -136,31 +139,79 @@ support::Result<void> PtyCore::send(std::string_view message) {
   return disconnected_error();
 }
 
+std::optional<support::Result<void>> PtyCore::queue(std::string& message, std::size_t input_bytes) {
+  const std::lock_guard lock(queue_mutex_);
+  if (!away_ && connected()) return std::nullopt;
+  if (gate().closed() || over() || !client().options().reconnect.enabled) {
+    return disconnected_error();
+  }
+  const std::size_t limit = callbacks_.queued_input_bytes;
+  if (input_bytes > limit - std::min(queued_bytes_, limit)) {
+    ErrorInfo refused = disconnected_error();
+    refused.message += limit == 0 ? " and connects again; the input was not taken"
+                                  : " and connects again; no more input can be kept until then";
+    return refused;
+  }
+  queued_bytes_ += input_bytes;
+  queued_.push_back(std::move(message));
+  return support::Result<void>{};
+}
+
+support::Result<void> PtyCore::send_or_queue(std::string message, std::size_t input_bytes) {
+  while (true) {
+    bool away = false;
+    {
+      const std::lock_guard lock(queue_mutex_);
+      away = away_;
+    }
+    if (!away) {
+      auto sent = send_now(message);
+      if (sent.ok() || sent.error().kind == ErrorKind::timeout) return sent;
+    }
+    if (auto settled = queue(message, input_bytes)) return *std::move(settled);
+  }
+}
+
 support::Result<void> PtyCore::send_input(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, kInputPiece);
     bytes.remove_prefix(piece.size());
-    auto sent = send(wire::encode(
-        wire::PtyInput{.id = id_, .session_id = session_id_, .data = std::string(piece)}));
+    auto sent =
+        send_or_queue(wire::encode(wire::PtyInput{
+                          .id = id_, .session_id = session_id_, .data = std::string(piece)}),
+                      piece.size());
     if (!sent.ok()) return sent;
   }
   return {};
 }
 
+std::string PtyCore::size_message(PtySize size) const {
+  return wire::encode(
+      wire::PtyResize{.id = id_, .session_id = session_id_, .cols = size.cols, .rows = size.rows});
+}
+
 support::Result<void> PtyCore::resize(PtySize size) {
   if (auto valid = wire::validate(size); !valid.ok()) return valid;
-  auto sent = send(wire::encode(
-      wire::PtyResize{.id = id_, .session_id = session_id_, .cols = size.cols, .rows = size.rows}));
-  if (sent.ok()) {
+  const auto note = [this, size] {
     const std::lock_guard lock(mutex_);
     info_.cols = size.cols;
     info_.rows = size.rows;
+  };
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (away_ && !gate().closed() && !over()) {
+      note();
+      resized_ = true;
+      return {};
+    }
   }
+  auto sent = send_now(size_message(size));
+  if (sent.ok()) note();
   return sent;
 }
 
 support::Result<void> PtyCore::kill() {
-  return send(wire::encode(wire::PtyKill{.id = id_, .session_id = session_id_}));
+  return send_now(wire::encode(wire::PtyKill{.id = id_, .session_id = session_id_}));
 }
 
 class PtyCore::Attention {
@@ -185,7 +236,7 @@ support::Result<PtyResult> PtyCore::wait(const PtyWaitOptions& options) {
   const auto expiry = support::Expiry::after(options.timeout);
   // Without a callback of its own it goes on with the one given at connect; without any, output is
   // discarded.
-  const BytesCallback& on_data = options.on_data ? options.on_data : background_.on_data;
+  const BytesCallback& on_data = options.on_data ? options.on_data : callbacks_.on_data;
   const Sink sink =
       std::make_shared<const BytesCallback>(on_data ? on_data : [](std::string_view) {});
   const Attention attention(*this, sink, expiry, options.stop);
@@ -195,7 +246,7 @@ support::Result<PtyResult> PtyCore::wait(const PtyWaitOptions& options) {
   if (end == Drive::done) {
     end = drain(expiry, options.stop, [] { return false; });
     if (end != Drive::cancelled) {
-      stream().close();
+      close_connection();
       return stored_result();
     }
   }
@@ -245,7 +296,7 @@ support::Result<std::optional<std::string>> PtyCore::read(const PtyReadOptions& 
   if (result->timed_out || !over()) {
     return disconnected_error();
   }
-  stream().close();
+  close_connection();
   return std::optional<std::string>{};
 }
 
@@ -268,7 +319,7 @@ void PtyCore::deliver_unread(const BytesCallback& on_data, support::Expiry expir
 
 LiveStream::Drive PtyCore::drain(support::Expiry expiry, const std::stop_token& stop,
                                  const std::function<bool()>& enough) {
-  const auto done = [this, &enough] { return enough() || stream().exhausted(); };
+  const auto done = [this, &enough] { return enough() || exhausted(); };
   const auto count = [this] {
     const std::lock_guard lock(mutex_);
     return messages_;
@@ -307,35 +358,103 @@ bool PtyCore::over() const {
   return exit_code_ || server_error_ || failure_ || wait_timed_out_;
 }
 
+std::optional<std::string> PtyCore::greeting() {
+  if (over()) return std::nullopt;
+  return wire::encode(wire::PtyConnect{.id = id_, .session_id = session_id_});
+}
+
+LiveStream::Reply PtyCore::handle_reply(std::string message) {
+  auto decoded = wire::decode_pty_server_message(std::move(message));
+  if (!decoded.ok()) return {Reply::Verdict::refused, std::move(decoded).error()};
+  if (std::holds_alternative<wire::PtyStarted>(*decoded)) return {Reply::Verdict::taken};
+  if (auto* error = std::get_if<wire::StreamError>(&*decoded)) {
+    ErrorInfo refused = session_error(std::move(*error));
+    refused.message = fmt::format("terminal session {} cannot be attached to again: {}",
+                                  session_id_, refused.message);
+    return {Reply::Verdict::refused, std::move(refused)};
+  }
+  handle(*std::move(decoded));
+  return {};
+}
+
+void PtyCore::handle_connected(bool again) {
+  if (!again) return;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (resized_) {
+      const PtySessionInfo now = info();
+      send_soon(size_message({.cols = now.cols, .rows = now.rows}));
+    }
+    for (const std::string& message : queued_)
+      send_soon(message);
+    queued_.clear();
+    queued_bytes_ = 0;
+    resized_ = false;
+    away_ = false;
+  }
+  const PtyGap gap{std::chrono::ceil<milliseconds>(
+      std::chrono::steady_clock::now() - lost_at_.value_or(std::chrono::steady_clock::now()))};
+  lost_at_.reset();
+  sandbox_->client().logger().log(
+      LogLevel::warning, "terminal",
+      fmt::format("session {} was away for {} ms; what it wrote meanwhile is lost", session_id_,
+                  gap.away.count()));
+  if (callbacks_.on_state_change && !gate().closed())
+    callbacks_.on_state_change({StreamState::connected, std::nullopt});
+  if (callbacks_.on_gap && !gate().closed()) callbacks_.on_gap(gap);
+}
+
+void PtyCore::handle_lost(const ErrorInfo& cause) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    away_ = true;
+  }
+  if (!lost_at_) lost_at_ = std::chrono::steady_clock::now();
+  if (callbacks_.on_state_change && !gate().closed())
+    callbacks_.on_state_change({StreamState::reconnecting, Error(cause)});
+}
+
 void PtyCore::handle_message(std::string message) {
   auto decoded = wire::decode_pty_server_message(std::move(message));
-  if (!decoded.ok()) {
-    if (over()) {
-      stream().close();
-      return;
-    }
+  if (decoded.ok()) {
+    handle(*std::move(decoded));
+  } else if (over()) {
+    close_connection();
+  } else {
     fail(std::move(decoded).error());
-    return;
   }
+}
+
+void PtyCore::handle(wire::PtyServerMessage message) {
   Sink sink;
   {
     const std::lock_guard lock(mutex_);
     ++messages_;
     sink = sink_;
     if (failure_) return;
-    if (const auto* exited = std::get_if<wire::PtyExited>(&*decoded)) {
+    if (const auto* exited = std::get_if<wire::PtyExited>(&message)) {
       if (!exit_code_) exit_code_ = exited->exit_code;
-    } else if (auto* error = std::get_if<wire::StreamError>(&*decoded)) {
+    } else if (auto* error = std::get_if<wire::StreamError>(&message)) {
       if (!server_error_) server_error_ = std::move(error->message);
     }
   }
-  if (const auto* output = std::get_if<wire::PtyOutput>(&*decoded)) {
+  if (const auto* output = std::get_if<wire::PtyOutput>(&message)) {
     if (sink && *sink) (*sink)(output->data);
   }
 }
 
-void PtyCore::handle_close(const TransportFailure& why) {
-  if (!over()) fail(stream_cut(why));
+void PtyCore::handle_end(ErrorInfo cause) {
+  std::size_t unsent = 0;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    unsent = std::exchange(queued_bytes_, 0);
+    queued_.clear();
+  }
+  if (over()) return;
+  if (unsent > 0) {
+    cause.message += fmt::format("; {} bytes of input that were kept were never sent", unsent);
+  }
+  fail(std::move(cause));
 }
 
 void PtyCore::handle_exception(std::exception_ptr thrown) {
@@ -348,11 +467,14 @@ void PtyCore::fail(ErrorInfo error) {
     if (failure_) return;
     failure_ = error;
   }
-  stream().close();
+  close_connection();
   // A callback may have disconnected a moment ago: it was the last one then.
-  if (!background_.on_error || gate().closed()) return;
+  if (gate().closed()) return;
   try {
-    background_.on_error(Error(std::move(error)));
+    if (callbacks_.on_state_change) {
+      callbacks_.on_state_change({StreamState::closed, Error(error)});
+    }
+    if (callbacks_.on_error && callbacks_.on_data) callbacks_.on_error(Error(std::move(error)));
   } catch (...) {
     // The session is over for us already; there is nobody left to tell.
     return;

@@ -1,6 +1,8 @@
 // One attached terminal.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -21,19 +23,22 @@ namespace nullspace::inline v0::detail {
 // Thread-safe.
 class PtyCore final : public LiveStream {
  public:
-  struct Background {
+  struct Callbacks {
     BytesCallback on_data{};
     std::function<void(const Error&)> on_error{};
+    std::function<void(const StateChange&)> on_state_change{};
+    std::function<void(const PtyGap&)> on_gap{};
+    std::size_t queued_input_bytes{0};
   };
 
   // Opens a socket, sends the message and waits for `pty_started`.
   [[nodiscard]] static support::Result<std::shared_ptr<PtyCore>> open(
       std::shared_ptr<SandboxCore> sandbox,
-      const std::variant<wire::PtyStart, wire::PtyConnect>& hello, Background background,
+      const std::variant<wire::PtyStart, wire::PtyConnect>& hello, Callbacks callbacks,
       const std::stop_token& stop);
 
   PtyCore(std::shared_ptr<SandboxCore> sandbox, std::shared_ptr<transport::MessageStream> stream,
-          std::string id, PtySessionInfo info, Background background);
+          StreamTarget target, std::string id, PtySessionInfo info, Callbacks callbacks);
 
   [[nodiscard]] const std::string& session_id() const noexcept { return session_id_; }
   [[nodiscard]] PtySessionInfo info() const;
@@ -50,14 +55,27 @@ class PtyCore final : public LiveStream {
  private:
   using Sink = std::shared_ptr<const BytesCallback>;
 
+  [[nodiscard]] std::optional<std::string> greeting() override;
+  [[nodiscard]] Reply handle_reply(std::string message) override;
+  void handle_connected(bool again) override;
   void handle_message(std::string message) override;
-  void handle_close(const TransportFailure& why) override;
+  void handle_lost(const ErrorInfo& cause) override;
+  void handle_end(ErrorInfo cause) override;
   void handle_exception(std::exception_ptr thrown) override;
 
-  [[nodiscard]] support::Result<void> send(std::string_view message);
+  void handle(wire::PtyServerMessage message);
+
+  // A message that is worth nothing later.
+  [[nodiscard]] support::Result<void> send_now(std::string_view message);
+  // Sent, or kept for the next connection, or refused.
+  [[nodiscard]] support::Result<void> send_or_queue(std::string message, std::size_t input_bytes);
+  // What may be said while there is no connection: empty when there is one again.
+  [[nodiscard]] std::optional<support::Result<void>> queue(std::string& message,
+                                                           std::size_t input_bytes);
   // `pty_exited` or `error` has come, or the stream broke.
   [[nodiscard]] bool over() const;
   [[nodiscard]] ErrorInfo disconnected_error() const;
+  [[nodiscard]] std::string size_message(PtySize size) const;
   void fail(ErrorInfo error);
   // After the end: delivers what the server sent behind it, until it closes or is silent.
   [[nodiscard]] Drive drain(support::Expiry expiry, const std::stop_token& stop,
@@ -75,7 +93,9 @@ class PtyCore final : public LiveStream {
   const std::shared_ptr<SandboxCore> sandbox_;
   const std::string id_;
   const std::string session_id_;
-  const Background background_;
+  const Callbacks callbacks_;
+  // Only touched inside the gate.
+  std::optional<std::chrono::steady_clock::time_point> lost_at_;
 
   mutable std::mutex mutex_;
   PtySessionInfo info_;
@@ -87,6 +107,14 @@ class PtyCore final : public LiveStream {
   std::optional<std::string> server_error_;
   std::optional<ErrorInfo> failure_;
   bool wait_timed_out_{false};
+
+  // What waits for the next connection. Input goes through it as long as there is something in it,
+  // so that nothing overtakes.
+  std::mutex queue_mutex_;
+  bool away_{false};
+  std::deque<std::string> queued_;
+  std::size_t queued_bytes_{0};
+  bool resized_{false};
 };
 
 }  // namespace nullspace::inline v0::detail

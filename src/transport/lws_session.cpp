@@ -318,6 +318,11 @@ TransportFailure LwsSession::describe_failed_attempt(lws* wsi) const {
         failure(TransportFailureKind::upgrade_refused,
                 who + " answered the upgrade with HTTP status " + std::to_string(status));
     refused.http_status = status;
+    std::array<char, 64> retry_after{};
+    if (lws_hdr_copy(wsi, retry_after.data(), static_cast<int>(retry_after.size()),
+                     WSI_TOKEN_HTTP_RETRY_AFTER) > 0) {
+      refused.retry_after = retry_after.data();
+    }
     return refused;
   }
   // Under TLS the handshake was heard already, so that silence and nonsense cannot be told apart.

@@ -9,11 +9,15 @@
 
 #include "support/condition.hpp"
 #include "support/expiry.hpp"
+#include "support/fork_generation.hpp"
 
 namespace nullspace::inline v0::transport {
 
 // The thread that is inside may come in again: a callback may wait for its own stream, which then
 // delivers further messages on the same thread, in order.
+//
+// In a child that was forked off an inherited gate is closed and empty: who may have been inside
+// does not exist there.
 class TurnGate {
  public:
   // Leaves the gate when it goes.
@@ -36,6 +40,7 @@ class TurnGate {
 
   // Empty when another thread is inside or the gate is closed.
   [[nodiscard]] Turn try_enter() {
+    if (!ours_.still()) return {};
     const std::lock_guard lock(mutex_);
     if (closed_ || (depth_ > 0 && inside_ != std::this_thread::get_id())) return {};
     inside_ = std::this_thread::get_id();
@@ -45,6 +50,7 @@ class TurnGate {
 
   // Waits until it can come in. Empty when the gate is closed or the wait was given up.
   [[nodiscard]] Turn enter(support::Expiry expiry, const std::stop_token& stop) {
+    if (!ours_.still()) return {};
     std::unique_lock lock(mutex_);
     const bool ready = support::wait_until(changed_, lock, stop, expiry, [this] {
       return closed_ || depth_ == 0 || inside_ == std::this_thread::get_id();
@@ -57,6 +63,7 @@ class TurnGate {
 
   // Nobody comes in any more; who is inside stays.
   void close() {
+    if (!ours_.still()) return;
     const std::lock_guard lock(mutex_);
     closed_ = true;
     changed_.notify_all();
@@ -65,11 +72,13 @@ class TurnGate {
   // After close(): waits until nobody is inside, unless that is the calling thread. Not part of
   // close(), because who is inside may be waiting for something that only ends with the stream.
   void wait_empty() {
+    if (!ours_.still()) return;
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return depth_ == 0 || inside_ == std::this_thread::get_id(); });
   }
 
   [[nodiscard]] bool closed() const {
+    if (!ours_.still()) return true;
     const std::lock_guard lock(mutex_);
     return closed_;
   }
@@ -78,10 +87,12 @@ class TurnGate {
   void leave() {
     // Notified under the lock: once it is released, wait_empty() may return and the gate may be
     // gone.
+    if (!ours_.still()) return;
     const std::lock_guard lock(mutex_);
     if (--depth_ == 0) changed_.notify_all();
   }
 
+  const support::OfThisProcess ours_{};
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::thread::id inside_;

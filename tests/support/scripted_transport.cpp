@@ -236,9 +236,10 @@ void ScriptedPeer::accept() {
   });
 }
 
-void ScriptedPeer::refuse(int http_status) {
+void ScriptedPeer::refuse(int http_status, std::string retry_after) {
   TransportFailure why = failure(TransportFailureKind::upgrade_refused, "upgrade refused");
   why.http_status = http_status;
+  why.retry_after = std::move(retry_after);
   finish(std::move(why));
 }
 

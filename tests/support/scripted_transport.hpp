@@ -77,7 +77,7 @@ class ScriptedPeer : public std::enable_shared_from_this<ScriptedPeer> {
 
   // The upgrade.
   void accept();
-  void refuse(int http_status);
+  void refuse(int http_status, std::string retry_after = {});
   void fail(TransportFailureKind kind, std::string message = "scripted");
 
   void push(std::string message);

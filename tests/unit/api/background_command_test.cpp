@@ -617,7 +617,7 @@ TEST_CASE("a handle that gets another command lets go of its own") {
 }
 
 TEST_CASE("a lost stream is reported, and the command is waited for by asking") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   serve_start(scripted);
   Reported<Error> errors;

@@ -270,6 +270,67 @@ TEST_CASE("it keeps trying while that may help") {
                                "reconnecting:timeout", "connected"});
 }
 
+TEST_CASE("a rate limit is waited out, as long as the server asks for") {
+  const ScriptedClient scripted;
+  serve_monitor(scripted);
+  Reported<std::optional<milliseconds>> pauses;
+  Reported<std::string> states;
+  const Subscription live =
+      Monitor(scripted.client()).subscribe({.on_state_change = [&](const StateChange& change) {
+        if (change.cause) pauses.add(change.cause->retry_after());
+        states.add(std::string(to_string(change.state)));
+      }});
+  REQUIRE(states.wait_for(1));
+  std::atomic<int> refusals{0};
+  scripted.network->on_connect([&](ScriptedPeer& peer) {
+    if (refusals++ == 0) {
+      peer.refuse(429, "0");
+    } else if (refusals == 2) {
+      peer.refuse(503, "0");
+    } else {
+      peer.accept();
+    }
+  });
+  scripted.network->peer(0)->fail(TransportFailureKind::receive);
+  REQUIRE(states.wait_for(5));
+  CHECK(states.all() ==
+        States{"connected", "reconnecting", "reconnecting", "reconnecting", "connected"});
+  CHECK(pauses.all()[1] == milliseconds{0});
+  CHECK(pauses.all()[2] == milliseconds{0});
+  CHECK(live.active());
+}
+
+TEST_CASE("sandboxes that went away while nobody listened are reported as removed") {
+  const ScriptedClient scripted;
+  serve_monitor(scripted);
+  Reported<std::string> heard;
+  const Subscription live =
+      Monitor(scripted.client())
+          .subscribe({.on_snapshot =
+                          [&](const MonitorSnapshotEvent& event) {
+                            heard.add("snapshot:" + std::to_string(event.sandboxes.size()));
+                          },
+                      .on_update =
+                          [&](const MonitorUpdateEvent& event) {
+                            heard.add((event.removed ? "removed:" : "changed:") + event.sandbox_id);
+                          }});
+  const auto first = scripted.network->peer(0);
+  push(*first, "monitor_snapshot",
+       {{"sandboxes", Json::Array{sandbox_json("sb_a"), sandbox_json("sb_b")}}});
+  push(*first, "monitor_update", {{"sandbox_id", "sb_c"}, {"sandbox", sandbox_json("sb_c")}});
+  push(*first, "monitor_update", {{"sandbox_id", "sb_a"}, {"sandbox", nullptr}, {"removed", true}});
+  REQUIRE(heard.wait_for(3));
+  first->fail(TransportFailureKind::receive);
+  const auto second =
+      (static_cast<void>(scripted.network->next_peer()), scripted.network->next_peer());
+  REQUIRE(second);
+  push(*second, "monitor_snapshot",
+       {{"sandboxes", Json::Array{sandbox_json("sb_c"), sandbox_json("sb_d")}}});
+  REQUIRE(heard.wait_for(5));
+  CHECK(heard.all() ==
+        States{"snapshot:2", "changed:sb_c", "removed:sb_a", "removed:sb_b", "snapshot:2"});
+}
+
 TEST_CASE("it gives up where trying again would be refused again") {
   const ScriptedClient scripted;
   serve_monitor(scripted);
@@ -284,9 +345,8 @@ TEST_CASE("it gives up where trying again would be refused again") {
     int status;
     const char* code;
   };
-  const Row row =
-      GENERATE(Row{401, "unauthorized"}, Row{403, "unauthorized"}, Row{429, "rate_limit_exceeded"},
-               Row{501, "not_implemented"}, Row{410, "websocket_upgrade_error"});
+  const Row row = GENERATE(Row{401, "unauthorized"}, Row{403, "unauthorized"},
+                           Row{501, "not_implemented"}, Row{410, "websocket_upgrade_error"});
   scripted.network->on_connect([&row](ScriptedPeer& peer) { peer.refuse(row.status); });
   scripted.network->peer(0)->fail(TransportFailureKind::receive);
   REQUIRE(states.wait_for(3));

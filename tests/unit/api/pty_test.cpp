@@ -325,7 +325,7 @@ TEST_CASE("an error of the server ends the session as a value") {
 }
 
 TEST_CASE("a close without pty_exited is never an exit code") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   serve_start(scripted);
   PtySession session = sandbox.pty().create_session();
@@ -440,7 +440,7 @@ TEST_CASE("output can be read piece by piece, with a deadline") {
 }
 
 TEST_CASE("a loop over a session whose connection breaks throws") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   serve_start(scripted);
   PtySession session = sandbox.pty().create_session();
@@ -457,7 +457,7 @@ TEST_CASE("a loop over a session whose connection breaks throws") {
 }
 
 TEST_CASE("nothing can be sent once the session is disconnected") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   serve_start(scripted);
   PtySession session = sandbox.pty().create_session();
@@ -643,7 +643,7 @@ TEST_CASE("a background callback that throws ends its session, and is reported o
 }
 
 TEST_CASE("a background session that breaks is reported") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   serve_connect(scripted);
   Reported<Error> errors;

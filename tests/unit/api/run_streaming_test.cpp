@@ -179,7 +179,7 @@ TEST_CASE("what a callback throws comes out of the call, and the command is kill
 }
 
 TEST_CASE("a stream that is cut is an error with what arrived, however politely it was closed") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   const auto cut = GENERATE(
       as<std::function<void(ScriptedPeer&)>>{}, [](ScriptedPeer& peer) { peer.close(1000, "bye"); },
@@ -201,7 +201,7 @@ TEST_CASE("a stream that is cut is an error with what arrived, however politely 
 }
 
 TEST_CASE("messages above the limit and broken frames are what they are") {
-  const ScriptedClient scripted;
+  const ScriptedClient scripted{.reconnects = false};
   const Sandbox sandbox = scripted.sandbox();
   Heard heard;
   serve(*scripted.network, "exec_start",

@@ -10,6 +10,7 @@ ClientOptions ScriptedClient::options(Dialect dialect) const {
   options.base_url = "https://api.example.test/prefix";
   options.dialect = dialect;
   options.retry.websocket_open_retries = 0;
+  options.reconnect.enabled = reconnects;
   options.reconnect.initial_delay = std::chrono::milliseconds{0};
   options.reconnect.max_delay = std::chrono::milliseconds{0};
   options.http_transport = http;

@@ -77,6 +77,7 @@ class Door {
 struct ScriptedClient {
   std::shared_ptr<ScriptedHttp> http{std::make_shared<ScriptedHttp>()};
   std::shared_ptr<ScriptedWebSocket> network{std::make_shared<ScriptedWebSocket>()};
+  bool reconnects{true};
 
   // Nothing here waits by itself: no retries of openings, reconnects at once.
   [[nodiscard]] ClientOptions options(Dialect dialect = Dialect::sandbox) const;
