@@ -43,6 +43,11 @@ struct ServerOptions {
   // One line for each answer and for what happens to sandboxes; from the server's thread. Never
   // holds a key.
   std::function<void(std::string_view)> log{};
+  // How long a webhook delivery that failed waits before its second attempt, its third, and so on.
+  // After the last one it is given up.
+  std::vector<std::chrono::milliseconds> webhook_retry_delays{
+      std::chrono::seconds{30}, std::chrono::minutes{2}, std::chrono::minutes{10},
+      std::chrono::hours{1}};
 };
 
 // Why a server could not be started.

@@ -41,6 +41,7 @@ struct Arguments {
   ServerOptions server;
   std::vector<std::string> api_keys;
   double ping_seconds = 15;
+  std::vector<double> webhook_delays{30, 120, 600, 3600};
   bool log = false;
   bool print_env = false;
 };
@@ -77,6 +78,14 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "Seconds between WebSocket pings; 0 switches them off")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
+  app.add_option("--webhook-retry-delays", arguments.webhook_delays,
+                 "Seconds that a webhook delivery waits after each failed attempt; when there is "
+                 "no more delay it is given up")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0.0, 31'536'000.0))
+      ->type_name("SECONDS,...")
+      ->capture_default_str();
   app.add_option("--isolation", server.isolation,
                  "auto: bubblewrap where possible; required: not without; none: never")
       ->transform(CLI::CheckedTransformer(
@@ -93,6 +102,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
                                         "." + std::to_string(nullspace::kVersionMinor) + "." +
                                         std::to_string(nullspace::kVersionPatch));
   app.footer(kExamples);
+}
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
 void announce(const Server& server, const Arguments& arguments) {
@@ -160,8 +173,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   for (const std::string& key : arguments.api_keys)
     arguments.server.api_keys.emplace_back(key);
-  arguments.server.ping_interval =
-      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.ping_seconds * 1000));
+  arguments.server.ping_interval = milliseconds(arguments.ping_seconds);
+  arguments.server.webhook_retry_delays.clear();
+  for (const double delay : arguments.webhook_delays)
+    arguments.server.webhook_retry_delays.push_back(milliseconds(delay));
   if (arguments.log) {
     arguments.server.log = [](std::string_view line) {
       std::cerr << std::string(line) + "\n" << std::flush;

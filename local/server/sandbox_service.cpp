@@ -26,14 +26,22 @@ ApiError not_ready(const Sandbox& sandbox) {
                    sandbox.id() + " is " + std::string(wire::status_word(sandbox.status())));
 }
 
+LifecycleSubject subject_of(const Sandbox& sandbox) {
+  const SandboxSpec& spec = sandbox.spec();
+  return {spec.account, spec.dialect, sandbox.id(), spec.request.timeout_action};
+}
+
 std::string new_sandbox_id(Dialect dialect) {
   return new_id(wire::noun(dialect).id_prefix);
 }
 
 }  // namespace
 
-SandboxService::SandboxService(Machinery machinery, Note note)
-    : machinery_(std::move(machinery)), note_(std::move(note)), sample_timer_(machinery_.loop) {}
+SandboxService::SandboxService(Machinery machinery, LifecycleJournal& journal, Note note)
+    : machinery_(std::move(machinery)),
+      journal_(journal),
+      note_(std::move(note)),
+      sample_timer_(machinery_.loop) {}
 
 void SandboxService::create(SandboxSpec spec, SandboxCallback done) {
   spec.created_at = wall_clock_now();
@@ -44,7 +52,11 @@ void SandboxService::create(SandboxSpec spec, SandboxCallback done) {
   sandbox->set_in_transition(true);
   start(sandbox, [this, sandbox, done = std::move(done)](std::optional<ApiError> error) {
     sandbox->set_in_transition(false);
-    if (!error) return done(sandbox);
+    if (!error) {
+      journal_.created(subject_of(*sandbox));
+      return done(sandbox);
+    }
+    journal_.create_failed(subject_of(*sandbox), *error);
     store_.drop(*sandbox);
     sandbox->stop_guest([this, sandbox] { discard_tree(*sandbox); });
     done(std::move(*error));
@@ -138,17 +150,20 @@ void SandboxService::sample_all() {
   sample_timer_.start(interval, [this] { sample_all(); });
 }
 
-void SandboxService::kill(const std::shared_ptr<Sandbox>& sandbox, DoneCallback done) {
+void SandboxService::kill(const std::shared_ptr<Sandbox>& sandbox, const LifecycleCause& cause,
+                          DoneCallback done) {
   if (sandbox->in_transition()) return done(in_transition());
   sandbox->set_in_transition(true);
+  journal_.destroy_requested(subject_of(*sandbox), cause);
   store_.remove(*sandbox);
   sandbox->set_status(SandboxStatus::destroyed);
   sandbox->set_snapshot({});
   notify_removed(*sandbox);
   ending_.push_back(sandbox);
-  sandbox->stop_guest([this, sandbox, done = std::move(done)] {
+  sandbox->stop_guest([this, sandbox, cause, done = std::move(done)] {
     std::erase(ending_, sandbox);
     discard_tree(*sandbox);
+    journal_.destroyed(subject_of(*sandbox), cause);
     done(std::nullopt);
   });
 }
@@ -157,18 +172,21 @@ void SandboxService::discard_tree(const Sandbox& sandbox) {
   machinery_.worker.run([tree = sandbox.tree()] { remove_tree(tree); });
 }
 
-void SandboxService::hibernate(const std::shared_ptr<Sandbox>& sandbox, SnapshotCallback done) {
+void SandboxService::hibernate(const std::shared_ptr<Sandbox>& sandbox, const LifecycleCause& cause,
+                               SnapshotCallback done) {
   if (sandbox->in_transition()) return done(in_transition());
   if (sandbox->status() != SandboxStatus::running) return done(not_ready(*sandbox));
   sandbox->set_in_transition(true);
+  journal_.hibernate_requested(subject_of(*sandbox), cause);
   // Set before the guest ends: those who are attached are told why.
   sandbox->set_status(SandboxStatus::paused);
-  sandbox->stop_guest([this, sandbox, done = std::move(done)] {
-    machinery_.worker.run([this, sandbox, done, tree = sandbox->tree()] {
+  sandbox->stop_guest([this, sandbox, cause, done = std::move(done)] {
+    machinery_.worker.run([this, sandbox, cause, done, tree = sandbox->tree()] {
       const std::uint64_t bytes = measure_tree(tree);
-      machinery_.loop.post([this, sandbox, done, bytes] {
+      machinery_.loop.post([this, sandbox, cause, done, bytes] {
         sandbox->set_in_transition(false);
         sandbox->set_snapshot(new_id("snap_"));
+        journal_.hibernated(subject_of(*sandbox), sandbox->snapshot_id(), cause);
         notify_changed(*sandbox);
         wire::SnapshotAnswer snapshot;
         snapshot.id = sandbox->snapshot_id();
@@ -198,23 +216,33 @@ void SandboxService::resume_as_new(const std::shared_ptr<Sandbox>& paused, Diale
     resumed->set_in_transition(false);
     paused->set_in_transition(false);
     if (error) {
+      journal_.resume_failed(subject_of(*resumed), paused->id(), paused->snapshot_id(), kByCall,
+                             *error);
       store_.drop(*resumed);
       resumed->stop_guest([resumed] {});
       return done(std::move(*error));
     }
+    journal_.resumed(subject_of(*resumed), paused->id(), paused->snapshot_id(), kByCall);
     store_.drop(*paused);
     notify_removed(*paused);
     done(resumed);
   });
 }
 
-void SandboxService::resume_in_place(const std::shared_ptr<Sandbox>& paused, SandboxCallback done) {
+void SandboxService::resume_in_place(const std::shared_ptr<Sandbox>& paused,
+                                     const LifecycleCause& cause, SandboxCallback done) {
   if (paused->in_transition()) return done(in_transition());
   if (paused->status() != SandboxStatus::paused) return done(not_ready(*paused));
   paused->set_in_transition(true);
-  start(paused, [paused, done = std::move(done)](std::optional<ApiError> error) {
+  start(paused, [this, paused, cause, snapshot_id = paused->snapshot_id(),
+                 done = std::move(done)](std::optional<ApiError> error) {
     paused->set_in_transition(false);
-    if (error) return done(std::move(*error));
+    const LifecycleSubject subject = subject_of(*paused);
+    if (error) {
+      journal_.resume_failed(subject, paused->id(), snapshot_id, cause, *error);
+      return done(std::move(*error));
+    }
+    journal_.resumed(subject, paused->id(), snapshot_id, cause);
     done(paused);
   });
 }
@@ -229,7 +257,7 @@ void SandboxService::require_running(const std::shared_ptr<Sandbox>& sandbox,
   auto& waiting = waking_[sandbox.get()];
   waiting.push_back(std::move(done));
   if (waiting.size() > 1) return;
-  resume_in_place(sandbox, [this, key = sandbox.get()](SandboxOutcome outcome) {
+  resume_in_place(sandbox, kWokenByUse, [this, key = sandbox.get()](SandboxOutcome outcome) {
     const auto callbacks = std::exchange(waking_[key], {});
     waking_.erase(key);
     for (const SandboxCallback& callback : callbacks)
@@ -252,6 +280,7 @@ std::optional<ApiError> SandboxService::set_timeout(Sandbox& sandbox,
   sandbox.arm_deadline([this, weak] {
     if (const auto alive = weak.lock()) expired(alive);
   });
+  journal_.timeout_updated(subject_of(sandbox));
   notify_changed(sandbox);
   return std::nullopt;
 }
@@ -259,10 +288,11 @@ std::optional<ApiError> SandboxService::set_timeout(Sandbox& sandbox,
 void SandboxService::expired(const std::shared_ptr<Sandbox>& sandbox) {
   if (sandbox->status() != SandboxStatus::running || sandbox->in_transition()) return;
   note_(sandbox->id() + " has reached its timeout");
+  journal_.expired(subject_of(*sandbox));
   if (sandbox->spec().request.timeout_action == TimeoutAction::hibernate) {
-    hibernate(sandbox, [](const SnapshotOutcome&) {});
+    hibernate(sandbox, kTimedOut, [](const SnapshotOutcome&) {});
   } else {
-    kill(sandbox, [](const std::optional<ApiError>&) {});
+    kill(sandbox, kTimedOut, [](const std::optional<ApiError>&) {});
   }
 }
 
@@ -271,6 +301,7 @@ void SandboxService::lost(Sandbox& sandbox, const std::string& reason) {
   sandbox.disarm_deadline();
   if (sandbox.status() != SandboxStatus::running) return;
   sandbox.set_status(SandboxStatus::error);
+  journal_.reconciled(subject_of(sandbox), reason);
   notify_changed(sandbox);
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "local/server/api_error.hpp"
+#include "local/server/lifecycle_journal.hpp"
 #include "local/server/sandbox.hpp"
 #include "local/server/sandbox_store.hpp"
 #include "wire/snapshot_messages.hpp"
@@ -37,7 +38,7 @@ class SandboxService {
   // For the one line that the log gets.
   using Note = std::function<void(const std::string&)>;
 
-  SandboxService(Machinery machinery, Note note);
+  SandboxService(Machinery machinery, LifecycleJournal& journal, Note note);
 
   [[nodiscard]] SandboxStore& store() { return store_; }
   [[nodiscard]] bool isolated() const { return machinery_.isolation.isolated; }
@@ -45,11 +46,14 @@ class SandboxService {
   // Answers when the sandbox is usable.
   void create(SandboxSpec spec, SandboxCallback done);
   // Answers when its last process is gone.
-  void kill(const std::shared_ptr<Sandbox>& sandbox, DoneCallback done);
-  void hibernate(const std::shared_ptr<Sandbox>& sandbox, SnapshotCallback done);
+  void kill(const std::shared_ptr<Sandbox>& sandbox, const LifecycleCause& cause,
+            DoneCallback done);
+  void hibernate(const std::shared_ptr<Sandbox>& sandbox, const LifecycleCause& cause,
+                 SnapshotCallback done);
   // As a new sandbox with an id of `dialect`, or in place, under its own.
   void resume_as_new(const std::shared_ptr<Sandbox>& paused, Dialect dialect, SandboxCallback done);
-  void resume_in_place(const std::shared_ptr<Sandbox>& paused, SandboxCallback done);
+  void resume_in_place(const std::shared_ptr<Sandbox>& paused, const LifecycleCause& cause,
+                       SandboxCallback done);
   std::optional<ApiError> set_timeout(Sandbox& sandbox, std::chrono::milliseconds timeout,
                                       std::optional<TimeoutAction> action);
   // The sandbox if it runs; wakes one that may be woken by use.
@@ -75,6 +79,7 @@ class SandboxService {
   void notify_removed(const Sandbox& sandbox);
 
   Machinery machinery_;
+  LifecycleJournal& journal_;
   Note note_;
   SandboxStore store_;
   std::vector<std::shared_ptr<SandboxObserver>> observers_;

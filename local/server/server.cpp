@@ -86,6 +86,7 @@ class Server::Impl {
     core.api_keys = options_.api_keys;
     core.any_host = options_.allow_remote;
     core.ping_interval = options_.ping_interval;
+    core.webhook_retry_delays = options_.webhook_retry_delays;
     if (options_.log) core.log = [log = options_.log](const std::string& line) { log(line); };
     core_ = std::make_unique<ServerCore>(
         *loop_, Machinery{*loop_, *worker_, state_.path(), *guest, isolation_}, std::move(core));

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "transport/curl_http.hpp"
+
 namespace nullspace::local {
 
 namespace {
@@ -15,11 +17,17 @@ constexpr auto kShutdownLimit = std::chrono::seconds(15);
 ServerCore::ServerCore(EventLoop& loop, Machinery machinery, Options options)
     : loop_(loop),
       keys_(options.api_keys),
-      service_(std::move(machinery),
+      journal_(wall_clock_now),
+      webhook_sender_(loop_,
+                      std::make_shared<transport::CurlHttpTransport>(transport::CurlHttpOptions{})),
+      webhooks_(std::make_shared<WebhookDispatcher>(
+          loop_, webhook_sender_,
+          WebhookDispatcher::Options{std::move(options.webhook_retry_delays), wall_clock_now})),
+      service_(std::move(machinery), journal_,
                [log = options.log](const std::string& line) {
                  if (log) log(line);
                }),
-      api_{loop_, service_, idempotency_},
+      api_{loop_, service_, idempotency_, journal_, *webhooks_},
       front_door_(router_, keys_, {options.any_host, options.log}),
       listener_(loop_, handlers(), options.ping_interval),
       shutdown_timer_(loop_) {
@@ -29,7 +37,10 @@ ServerCore::ServerCore(EventLoop& loop, Machinery machinery, Options options)
   add_process_routes(router_, api_);
   add_pty_routes(router_, api_);
   add_channel_routes(router_, api_);
+  add_lifecycle_routes(router_, api_);
+  add_webhook_routes(router_, api_);
   add_missing_routes(router_);
+  journal_.add_observer(webhooks_);
 }
 
 HttpHandlers ServerCore::handlers() {
@@ -43,6 +54,8 @@ HttpHandlers ServerCore::handlers() {
 
 void ServerCore::shut_down() {
   listener_.close();
+  webhooks_->stop();
+  webhook_sender_.stop();
   shutdown_timer_.start(kShutdownLimit, [this] { loop_.stop(); });
   service_.shut_down([this] {
     shutdown_limit_ = Clock::now() + kCloseWait;

@@ -4,16 +4,20 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "local/server/auth.hpp"
 #include "local/server/background_worker.hpp"
 #include "local/server/event_loop.hpp"
 #include "local/server/front_door.hpp"
 #include "local/server/idempotency.hpp"
+#include "local/server/lifecycle_journal.hpp"
 #include "local/server/listener.hpp"
 #include "local/server/router.hpp"
 #include "local/server/routes/api.hpp"
 #include "local/server/sandbox_service.hpp"
+#include "local/server/webhook_dispatcher.hpp"
+#include "local/server/webhook_sender.hpp"
 
 namespace nullspace::local {
 
@@ -25,6 +29,7 @@ class ServerCore {
     std::vector<Secret> api_keys;
     bool any_host = false;
     std::chrono::milliseconds ping_interval{0};
+    std::vector<std::chrono::milliseconds> webhook_retry_delays;
     std::function<void(const std::string&)> log;
   };
 
@@ -40,6 +45,9 @@ class ServerCore {
 
   EventLoop& loop_;
   KeyRing keys_;
+  LifecycleJournal journal_;
+  WebhookSender webhook_sender_;
+  std::shared_ptr<WebhookDispatcher> webhooks_;
   SandboxService service_;
   IdempotencyStore idempotency_;
   Api api_;

@@ -132,8 +132,11 @@ support::Result<CommandResult> run_by_stream(const std::shared_ptr<SandboxCore>&
       return exec.with_partial_output(support::cancelled("stopped while the command was running"));
   }
   const auto outcome = exec.outcome();
-  if (!outcome->ok()) return exec.with_partial_output(outcome->error());
-  return exec.captured();
+  if (outcome->ok()) return exec.captured();
+  // Stopped while the stream, lost for good, was still looking for the end in the log.
+  return exec.with_partial_output(options.stop.stop_requested()
+                                      ? support::cancelled("stopped while the command was running")
+                                      : outcome->error());
 }
 
 // How long a socket may take to carry the first answer: opening it, and then the server's word.

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "api/open_stream.hpp"
 #include "api/process_calls.hpp"
 #include "support/condition.hpp"
@@ -213,7 +215,11 @@ LiveStream::Reply ExecStream::handle_reply(std::string message) {
   if (!decoded.ok()) return {Reply::Verdict::refused, std::move(decoded).error()};
   if (std::holds_alternative<wire::ExecStarted>(*decoded)) return {Reply::Verdict::taken};
   if (auto* error = std::get_if<wire::StreamError>(&*decoded)) {
-    return {Reply::Verdict::refused, exec_error(std::move(error->code), std::move(error->message))};
+    refused_ = true;
+    return {Reply::Verdict::refused,
+            support::transport_error(fmt::format(
+                "the connection was lost, and the command could not be attached to again: {}",
+                error->message))};
   }
   handle(*std::move(decoded));
   return {};
@@ -320,7 +326,7 @@ void ExecStream::handle_end(ErrorInfo cause) {
   // has no result.
   if (ended()) return;
   // It ended while nobody was attached: the log knows how.
-  if (cause.kind == ErrorKind::not_found && pid()) {
+  if (refused_) {
     if (const auto log = final_log(); log && log->exit_code) {
       absorb(*log);
       end(*log->exit_code);

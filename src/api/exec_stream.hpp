@@ -112,6 +112,8 @@ class ExecStream final : public LiveStream {
   bool announced_{false};
   // There was a time without a connection.
   bool gap_{false};
+  // The server did not let us come back, most likely because the command has ended.
+  bool refused_{false};
   // Ends a look at the log that nobody waits for any more.
   std::stop_source finishing_;
 

@@ -45,6 +45,7 @@ struct Dispatcher::State {
         continue;
       }
       if (!tasks.empty()) {
+        const Errand errand;
         Task task = std::move(tasks.front());
         tasks.pop_front();
         lock.unlock();

@@ -80,6 +80,7 @@ static int nullspace_lws_event(lws* wsi, lws_callback_reasons reason, void* /*us
     default:
       return 0;
   }
+  const Errand errand;
   auto* const client = static_cast<LwsClient*>(lws_get_opaque_user_data(wsi));
   return client != nullptr ? client->on_event(wsi, reason, in, size) : on_orphan_event(reason);
 }
@@ -267,6 +268,7 @@ void LwsIo::run() {
 }
 
 void LwsIo::run_tasks() {
+  const Errand errand;
   std::vector<Task> tasks;
   {
     const std::lock_guard lock(mutex_);

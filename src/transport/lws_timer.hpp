@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "transport/lws_compat.hpp"
+#include "transport/threads.hpp"
 
 namespace nullspace::inline v0::transport {
 
@@ -38,6 +39,7 @@ class LwsTimer {
   };
 
   static void fire(lws_sorted_usec_list_t* entry) {
+    const Errand errand;
     LwsTimer* const timer = reinterpret_cast<Anchor*>(entry)->owner;
     timer->running_ = false;
     // A copy: the call may destroy the timer.

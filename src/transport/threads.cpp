@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <mutex>
 #include <utility>
@@ -64,12 +65,24 @@ void join_ended() {
     thread.join();
 }
 
+constinit std::atomic<int> errands{0};
+
+constexpr std::chrono::seconds kErrandsPatience{1};
+
+void wait_for_errands() {
+  const auto limit = std::chrono::steady_clock::now() + kErrandsPatience;
+  // Only ever at the very end, and mostly not even once.
+  while (errands.load() > 0 && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+}
+
 // When the library is unloaded or the process ends, no thread may be left in its code.
 struct JoinAtUnload {
   JoinAtUnload() = default;
   JoinAtUnload(const JoinAtUnload&) = delete;
   JoinAtUnload& operator=(const JoinAtUnload&) = delete;
   ~JoinAtUnload() {
+    wait_for_errands();
     // It stays where it is: a thread that is about to hand itself over may be looking at it.
     Leftovers* const all = existing_leftovers();
     if (all == nullptr) return;
@@ -92,8 +105,14 @@ struct JoinAtUnload {
   }
 };
 
-void keep_for_later(std::thread thread, std::shared_ptr<const std::atomic<bool>> ended) {
+void join_at_unload() {
+  // A child does not inherit the threads that counted themselves.
+  static const int kForkRegistered = pthread_atfork(nullptr, nullptr, [] { errands = 0; });
+  static_cast<void>(kForkRegistered);
   static const JoinAtUnload kJoinAtUnload;
+}
+
+void keep_for_later(std::thread thread, std::shared_ptr<const std::atomic<bool>> ended) {
   Leftovers& all = leftovers();
   const std::lock_guard lock(all.mutex);
   all.entries.push_back({std::move(thread), std::move(ended)});
@@ -104,7 +123,15 @@ thread_local std::atomic<bool>* own_end = nullptr;
 
 }  // namespace
 
+Errand::Errand() noexcept {
+  errands.fetch_add(1);
+}
+Errand::~Errand() {
+  errands.fetch_sub(1);
+}
+
 std::thread start_thread(const char* name, std::function<void()> body) {
+  join_at_unload();
   join_ended();
   sigset_t all;
   sigset_t before;

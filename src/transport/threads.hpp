@@ -18,6 +18,17 @@ namespace nullspace::inline v0::transport {
 // the child lets go of threads that exist only in its parent.
 void join_or_hand_over(std::thread thread);
 
+// What a thread of the SDK does while it may hold the last reference to something: when the library
+// is unloaded, or the process ends, right after the application let go of its own, the end waits
+// for these (at most a second, because a callback of the application may be one of them).
+class Errand {
+ public:
+  Errand() noexcept;
+  Errand(const Errand&) = delete;
+  Errand& operator=(const Errand&) = delete;
+  ~Errand();
+};
+
 // For a thread that is stuck in a call of the system and would hold up its owner. It is joined by
 // one of the above once it has set `ended`, its last act, and when the library is unloaded in any
 // case.

@@ -32,7 +32,7 @@ struct Heard {
 }  // namespace
 
 TEST_CASE("a cut exec stream is an error and carries what arrived") {
-  Stage stage;
+  Stage stage(test::without_reconnect);
   for (const char* scene :
        {"cut-clean", "cut-going-away", "cut-without-close-frame", "cut-by-reset", "cut-in-frame"}) {
     CAPTURE(scene);
@@ -51,7 +51,7 @@ TEST_CASE("a cut exec stream is an error and carries what arrived") {
 }
 
 TEST_CASE("a run is a success only when its last byte has arrived") {
-  Stage stage;
+  Stage stage(test::without_reconnect);
   Heard whole;
   CHECK(stage.sandbox.commands().run("play cut-at 1000000", whole.options()).exit_code == 0);
   CHECK(whole.out == "one\ntwo\n");

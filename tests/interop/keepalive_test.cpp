@@ -47,6 +47,7 @@ TEST_CASE("a peer that no longer answers pings is found") {
   Stage stage([](ns::ClientOptions& options) {
     options.keepalive.interval = 100ms;
     options.keepalive.max_missed = 2;
+    test::without_reconnect(options);
   });
   ns::PtySession session = stage.sandbox.pty().create_session({.envs = {{"SCENE", "deaf"}}});
   const auto start = std::chrono::steady_clock::now();

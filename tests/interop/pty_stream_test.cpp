@@ -78,7 +78,7 @@ TEST_CASE("output behind pty_exited reaches readers and ranges, too") {
 }
 
 TEST_CASE("a terminal that closes without pty_exited is disconnected, and that is no exit code") {
-  Stage stage;
+  Stage stage(test::without_reconnect);
   for (const char* scene : {"close-without-exit", "hang-up"}) {
     CAPTURE(scene);
     ns::PtySession session = open_scene(stage, scene);

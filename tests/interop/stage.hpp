@@ -38,6 +38,11 @@ struct Stage {
   ns::Sandbox sandbox;
 };
 
+// For what a loss means when it is the end.
+inline void without_reconnect(ns::ClientOptions& options) {
+  options.reconnect.enabled = false;
+}
+
 // The Error that a call must end with.
 template <typename Call>
 ns::Error error_of(Call&& call) {

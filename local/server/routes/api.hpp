@@ -6,9 +6,11 @@
 
 #include "local/server/event_loop.hpp"
 #include "local/server/idempotency.hpp"
+#include "local/server/lifecycle_journal.hpp"
 #include "local/server/request.hpp"
 #include "local/server/router.hpp"
 #include "local/server/sandbox_service.hpp"
+#include "local/server/webhook_dispatcher.hpp"
 
 namespace nullspace::local {
 
@@ -17,6 +19,8 @@ struct Api {
   EventLoop& loop;
   SandboxService& service;
   IdempotencyStore& idempotency;
+  LifecycleJournal& journal;
+  WebhookDispatcher& webhooks;
 };
 
 // The sandbox that the first id of the path names, or the answer that there is none.
@@ -35,6 +39,8 @@ void add_exec_routes(Router& router, const Api& api);
 void add_process_routes(Router& router, const Api& api);
 void add_pty_routes(Router& router, const Api& api);
 void add_channel_routes(Router& router, const Api& api);
+void add_lifecycle_routes(Router& router, const Api& api);
+void add_webhook_routes(Router& router, const Api& api);
 // The service's other routes, so that a client learns that they are missing here and not in the
 // service.
 void add_missing_routes(Router& router);

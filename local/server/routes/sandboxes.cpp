@@ -129,7 +129,7 @@ void list(const Api& api, const RequestPtr& request) {
 void kill(const Api& api, const RequestPtr& request) {
   const auto sandbox = find_sandbox(api, request);
   if (!sandbox) return;
-  api.service.kill(sandbox, [request](const std::optional<ApiError>& error) {
+  api.service.kill(sandbox, kByHand, [request](const std::optional<ApiError>& error) {
     if (error) return request->fail(*error);
     request->reply(200, wire::encode_destroyed(request->ids.front()));
   });

@@ -13,11 +13,12 @@ namespace {
 void hibernate(const Api& api, const RequestPtr& request) {
   const auto sandbox = find_sandbox(api, request);
   if (!sandbox) return;
-  api.service.hibernate(sandbox, [request](const SandboxService::SnapshotOutcome& outcome) {
-    if (const auto* error = std::get_if<ApiError>(&outcome)) return request->fail(*error);
-    request->reply(
-        200, wire::encode_snapshot(request->dialect, std::get<wire::SnapshotAnswer>(outcome)));
-  });
+  api.service.hibernate(
+      sandbox, kByHand, [request](const SandboxService::SnapshotOutcome& outcome) {
+        if (const auto* error = std::get_if<ApiError>(&outcome)) return request->fail(*error);
+        request->reply(
+            200, wire::encode_snapshot(request->dialect, std::get<wire::SnapshotAnswer>(outcome)));
+      });
 }
 
 // The old dialect resumes a snapshot under a new id, the new one a machine under its own; early
@@ -36,7 +37,7 @@ void resume(const Api& api, const RequestPtr& request) {
   }
   if (request->dialect == Dialect::machine) {
     if (const auto machine = api.service.store().find(request->account, id)) {
-      return api.service.resume_in_place(machine, answer);
+      return api.service.resume_in_place(machine, kByCall, answer);
     }
   }
   request->fail(api_error(404, "sandbox_not_found", "there is nothing paused as " + id));
