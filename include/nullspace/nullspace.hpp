@@ -7,9 +7,11 @@
 #include <nullspace/dialect.hpp>
 #include <nullspace/error.hpp>
 #include <nullspace/json.hpp>
+#include <nullspace/lifecycle.hpp>
 #include <nullspace/lifecycle_event.hpp>
 #include <nullspace/log.hpp>
 #include <nullspace/monitor.hpp>
+#include <nullspace/paged_range.hpp>
 #include <nullspace/pty.hpp>
 #include <nullspace/sandbox.hpp>
 #include <nullspace/sandbox_info.hpp>
@@ -19,3 +21,4 @@
 #include <nullspace/transport.hpp>
 #include <nullspace/version.hpp>
 #include <nullspace/webhook.hpp>
+#include <nullspace/webhook_signature.hpp>

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,6 +16,8 @@
 #include <nullspace/commands.hpp>
 #include <nullspace/error.hpp>
 #include <nullspace/export.hpp>
+#include <nullspace/lifecycle.hpp>
+#include <nullspace/paged_range.hpp>
 #include <nullspace/pty.hpp>
 #include <nullspace/sandbox_info.hpp>
 
@@ -136,48 +137,19 @@ struct SandboxPage {
 
 /// All sandboxes that match, fetched page by page while you iterate: `for (const SandboxInfo& s :
 /// Sandbox::list())`. Single pass; not thread-safe. Iterating throws Error like any request.
-class NULLSPACE_EXPORT SandboxList {
+class NULLSPACE_EXPORT SandboxList : public PagedRange<SandboxList, SandboxInfo> {
  public:
-  class NULLSPACE_EXPORT Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = SandboxInfo;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const SandboxInfo*;
-    using reference = const SandboxInfo&;
-
-    Iterator() = default;
-    explicit Iterator(SandboxList& list);
-    [[nodiscard]] const SandboxInfo& operator*() const noexcept;
-    [[nodiscard]] const SandboxInfo* operator->() const noexcept { return &**this; }
-    Iterator& operator++();
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t /*end*/) noexcept {
-      return it.at_end();
-    }
-
-   private:
-    [[nodiscard]] bool at_end() const noexcept;
-    SandboxList* list_{nullptr};
-  };
-
   SandboxList(Client client, SandboxListOptions options);
 
-  [[nodiscard]] Iterator begin() { return Iterator(*this); }
-  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
   /// The next page (`GET /v1/sandboxes`), or nothing after the last.
   [[nodiscard]] std::optional<SandboxPage> next_page();
-  /// Everything that is left, in one vector.
-  [[nodiscard]] std::vector<SandboxInfo> to_vector();
 
  private:
-  // Fetches pages until there is an item at position_ or nothing is left.
-  void fill();
+  friend PagedRange;
+  [[nodiscard]] std::optional<std::vector<SandboxInfo>> next_items();
 
   Client client_;
   SandboxListOptions options_;
-  SandboxPage page_{};
-  std::size_t position_{0};
   std::set<std::string> cursors_{};
   bool finished_{false};
 };
@@ -270,6 +242,13 @@ class NULLSPACE_EXPORT Sandbox {
   /// Needed by clients of a sandbox without public traffic. Only on the handle that create()
   /// returned.
   [[nodiscard]] std::optional<Secret> traffic_access_token() const;
+
+  /// What happened to this sandbox (`GET /v1/sandboxes/{id}/lifecycle`); see
+  /// Lifecycle::list_sandbox_events().
+  [[nodiscard]] LifecycleEventList list_lifecycle(LifecycleListOptions options = {}) const;
+  /// What happens to this sandbox, live (`/v1/sandboxes/{id}/lifecycle/ws`); see
+  /// Lifecycle::stream(). LifecycleStreamOptions::sandbox_id stays empty.
+  [[nodiscard]] LifecycleStream stream_events(LifecycleStreamOptions options = {}) const;
 
   [[nodiscard]] Commands commands() const;
   [[nodiscard]] Process process() const;

@@ -58,38 +58,10 @@ std::optional<SandboxPage> SandboxList::next_page() {
   return page;
 }
 
-std::vector<SandboxInfo> SandboxList::to_vector() {
-  std::vector<SandboxInfo> all;
-  for (const SandboxInfo& info : *this)
-    all.push_back(info);
-  return all;
-}
-
-void SandboxList::fill() {
-  while (position_ >= page_.items.size()) {
-    auto page = next_page();
-    if (!page) return;
-    page_ = *std::move(page);
-    position_ = 0;
-  }
-}
-
-SandboxList::Iterator::Iterator(SandboxList& list) : list_(&list) {
-  list_->fill();
-}
-
-const SandboxInfo& SandboxList::Iterator::operator*() const noexcept {
-  return list_->page_.items[list_->position_];
-}
-
-SandboxList::Iterator& SandboxList::Iterator::operator++() {
-  ++list_->position_;
-  list_->fill();
-  return *this;
-}
-
-bool SandboxList::Iterator::at_end() const noexcept {
-  return list_ == nullptr || list_->position_ >= list_->page_.items.size();
+std::optional<std::vector<SandboxInfo>> SandboxList::next_items() {
+  std::optional<SandboxPage> page = next_page();
+  if (!page) return std::nullopt;
+  return std::move(page->items);
 }
 
 }  // namespace nullspace::inline v0

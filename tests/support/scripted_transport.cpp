@@ -134,17 +134,19 @@ class ScriptedConnection final : public WebSocketConnection {
         return SendStatus::closed;
       }
       if (!peer.taking_) return SendStatus::full;
+      // Posted before anybody can know of the message: who has waited for it and then settles the
+      // network has seen what the server did about it.
+      peer.network_->post([this_peer = peer_, text = std::string(message)] {
+        ScriptedWebSocket::MessageHandler handler;
+        {
+          const std::lock_guard network_lock(this_peer->network_->mutex);
+          handler = this_peer->network_->message_handler;
+        }
+        if (handler) handler(*this_peer, text);
+      });
       peer.sent_.emplace_back(message);
       peer.changed_.notify_all();
     }
-    peer.network_->post([peer = peer_, text = std::string(message)] {
-      ScriptedWebSocket::MessageHandler handler;
-      {
-        const std::lock_guard lock(peer->network_->mutex);
-        handler = peer->network_->message_handler;
-      }
-      if (handler) handler(*peer, text);
-    });
     return SendStatus::queued;
   }
 
