@@ -220,6 +220,7 @@ void HttpConnection::drop(ConnectionEnd end) {
   timer_.cancel();
   // The service may still answer; nobody is there to hear it.
   keep_alive_ = false;
+  owner_.reset();
   switch (end.how) {
     case ConnectionEnd::How::reset:
       return stream_->reset();

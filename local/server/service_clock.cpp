@@ -15,12 +15,16 @@ ServiceClock::ServiceClock(EventLoop& loop, Mode mode)
   timers_ = std::make_shared<Timers>();
   holds_ = std::make_shared<Holds>();
   holds_->released = [this] {
-    if (!advances_.empty()) step_soon();
+    loop_.post([this] {
+      if (!advances_.empty()) step_soon();
+    });
   };
 }
 
 ServiceClock::~ServiceClock() {
-  if (holds_) holds_->released = nullptr;
+  if (!holds_) return;
+  const std::lock_guard lock(holds_->mutex);
+  holds_->released = nullptr;
 }
 
 Timestamp ServiceClock::wall() const {
@@ -47,22 +51,24 @@ ClockHold ServiceClock::hold(Clock::duration limit) {
   if (!manual()) return nullptr;
   class Hold {
    public:
-    Hold(const std::shared_ptr<Holds>& holds, Clock::time_point until)
-        : holds_(holds), number_(++holds->last_number) {
+    Hold(const std::shared_ptr<Holds>& holds, Clock::time_point until) : holds_(holds) {
+      const std::lock_guard lock(holds->mutex);
+      number_ = ++holds->last_number;
       holds->until.emplace(number_, until);
     }
     ~Hold() {
       const auto holds = holds_.lock();
       if (!holds) return;
+      const std::lock_guard lock(holds->mutex);
       holds->until.erase(number_);
-      if (holds->until.empty() && holds->released) holds->released();
+      if (holds->released) holds->released();
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
     std::weak_ptr<Holds> holds_;
-    std::uint64_t number_;
+    std::uint64_t number_ = 0;
   };
   return std::make_shared<const Hold>(holds_, Clock::now() + limit);
 }
@@ -70,6 +76,7 @@ ClockHold ServiceClock::hold(Clock::duration limit) {
 std::optional<Clock::time_point> ServiceClock::held_until() const {
   const auto now = Clock::now();
   std::optional<Clock::time_point> latest;
+  const std::lock_guard lock(holds_->mutex);
   for (const auto& [number, until] : holds_->until) {
     if (until > now) latest = std::max(latest.value_or(until), until);
   }

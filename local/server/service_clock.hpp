@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -18,7 +19,8 @@ namespace nullspace::local {
 class ServiceTimer;
 
 // Keeps an advance of a manual clock from going on, as long as a copy of it lives: what a timer has
-// set off is still under way, and the next timer should find it done. Empty with a real clock.
+// set off is still under way, and the next timer should find it done. Empty with a real clock. The
+// only part of a clock that another thread may touch.
 using ClockHold = std::shared_ptr<const void>;
 
 // The time that the service lives in: deadlines of sandboxes, pings, samples, timestamps. It is the
@@ -58,10 +60,12 @@ class ServiceClock {
     std::map<Due, ServiceTimer*> waiting;
     std::uint64_t last_number = 0;
   };
+  // A hold may be given up by any thread.
   struct Holds {
+    std::mutex mutex;
     std::map<std::uint64_t, Clock::time_point> until;
     std::uint64_t last_number = 0;
-    Task released;
+    std::function<void()> released;
   };
   struct Advance {
     Clock::duration by{};

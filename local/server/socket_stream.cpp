@@ -200,6 +200,7 @@ void SocketStream::reach_gate() {
       schedule_flush();
     });
   }
+  if (gate.cut == Cut::vanish) return vanish();
   cut_off_ = true;
   drop_queue();
   if (gate.cut == Cut::reset) return await_reset(Clock::now() + kResetPatience);

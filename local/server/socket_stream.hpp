@@ -56,7 +56,8 @@ class SocketStream {
   enum class Cut {
     reset,  // RST
     end,    // FIN; what the peer still sends is ignored
-    stall   // a pause
+    stall,  // a pause
+    vanish  // see vanish()
   };
   // Once `bytes` more than what is queued now have been sent, the connection is cut or, for that
   // long, stalled. What is written behind a cut is dropped. Not more than one at a time.

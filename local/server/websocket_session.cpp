@@ -118,7 +118,7 @@ void WebSocketSession::on_data(std::string_view bytes) {
   heard_ = true;
   missed_ = 0;
   pong_awaited_.reset();
-  if (state_ == State::finished || broken_framing_) return;
+  if (state_ == State::finished || state_ == State::vanished || broken_framing_) return;
   std::vector<Received> received;
   const auto failure = decoder_.feed(bytes, received);
   for (Received& item : received) {
@@ -148,6 +148,7 @@ void WebSocketSession::handle(Received received) {
     stream_->shutdown_when_sent();
     return;
   }
+  if (faults_) faults_->stop();
   close(received.close_code, {});
   stream_->shutdown_when_sent();
 }
@@ -171,23 +172,24 @@ void WebSocketSession::leave(State state) {
 
 void WebSocketSession::cut(SocketStream::Cut cut) {
   if (state_ != State::open) return;
-  if (stream_->writing_stalled()) {
+  if (stream_->writing_stalled() && cut != SocketStream::Cut::vanish) {
     stream_->reset();
   } else {
     stream_->cut_after(0, cut);
   }
+  if (cut == SocketStream::Cut::vanish) return leave(State::vanished);
   leave(State::closing);
   close_timer_.start(kCloseWait, [this] { end(); });
 }
 
 bool WebSocketSession::drop(ConnectionEnd end) {
-  if (state_ == State::finished) return false;
+  if (state_ != State::open && state_ != State::vanished) return false;
   if (end.how == ConnectionEnd::How::reset) {
     stream_->reset();
-    if (state_ == State::open) leave(State::closing);
+    leave(State::closing);
     return true;
   }
-  if (state_ != State::open) return false;
+  if (state_ == State::vanished) return false;
   if (end.how == ConnectionEnd::How::close) {
     if (faults_) faults_->stop();
     close(end.close_code, "dropped on request");

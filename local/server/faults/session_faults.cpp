@@ -102,8 +102,7 @@ void SessionFaults::apply(const Fault& fault) {
     case FaultKind::broken_stream:
       return session_.cut(SocketStream::Cut::end);
     case FaultKind::vanish:
-      session_.drop({ConnectionEnd::How::vanish});
-      return;
+      return session_.cut(SocketStream::Cut::vanish);
     case FaultKind::close:
       stop();
       if (fault.number == kCloseAbnormal) return session_.cut(SocketStream::Cut::reset);
