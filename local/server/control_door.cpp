@@ -150,6 +150,9 @@ Json ControlDoor::reset(AccountId account) {
   const std::size_t rules = parts_.faults.clear(account);
   parts_.idempotency.forget(account);
   const std::size_t sandboxes = parts_.service.end_all(account);
+  parts_.listener.for_each_websocket(account, [](WebSocketSession& session) {
+    if (session.vanished()) session.drop({ConnectionEnd::How::reset});
+  });
   return Json::Object{{"sandboxes", sandboxes}, {"rules", rules}};
 }
 

@@ -23,7 +23,7 @@ constexpr auto kResetPoll = std::chrono::milliseconds(1);
 constexpr auto kResetPatience = std::chrono::seconds(1);
 // How long a connection is kept whose peer ought to close it, or has closed it.
 constexpr auto kCutLinger = std::chrono::seconds(2);
-constexpr auto kVanishedLinger = std::chrono::seconds(30);
+constexpr auto kGoneLinger = std::chrono::seconds(30);
 
 bool would_block(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
@@ -79,16 +79,17 @@ void SocketStream::update_interest() {
   if (!watch_) return;
   const bool read = !broken_ && !ended_ && !paused_ && !reading_stalled_;
   const bool write = !broken_ && !outgoing_.empty() && !flush_scheduled_ && !writing_stalled_;
-  watch_->set({read, write, vanished_ && !broken_ && !ended_});
+  // Who is not read is still noticed to be gone, or the descriptor would stay for ever.
+  watch_->set({read, write, reading_stalled_ && !broken_ && !ended_});
 }
 
 void SocketStream::ready(Readiness readiness) {
-  if (vanished_) {
-    if (!readiness.peer_closed) return;
+  if (reading_stalled_ && readiness.peer_closed && !ended_) {
     ended_ = true;
     update_interest();
-    return fault_timer_.start(kVanishedLinger, [this] { break_off(); });
+    fault_timer_.start(kGoneLinger, [this] { break_off(); });
   }
+  if (vanished_) return;
   const std::weak_ptr<const bool> alive = alive_;
   if (readiness.writable) flush();
   if (alive.expired() || broken_) return;

@@ -70,6 +70,7 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   [[nodiscard]] const ConnectionOwner* owner() const { return owner_.get(); }
   // Asks the rules again: there are others now.
   void reconsider_faults();
+  [[nodiscard]] bool vanished() const { return state_ == State::vanished; }
   // False when there is nothing left to end.
   bool drop(ConnectionEnd end);
 

@@ -205,8 +205,28 @@ TEST_CASE("what vanished says nothing any more, not even that it ends") {
   // A RST is still possible.
   CHECK(server.server.drop_connections() == 1);
   socket.socket().set_patience(10s);
-  socket.socket().receive_all();
+  CHECK(socket.socket().receive_all().empty());
   CHECK(socket.socket().was_reset());
+}
+
+TEST_CASE("a reset ends what vanished, and no other socket") {
+  FaultyServer server;
+  RawWebSocket vanished = server.socket("/v1/monitor/ws");
+  RawWebSocket other = server.socket("/v1/monitor/ws");
+  for (RawWebSocket* socket : {&vanished, &other}) {
+    provoke(*socket);
+    socket->receive();
+  }
+  server.install("vanish", {{"type", "monitor_error"}, {"count", 1}});
+  provoke(vanished);
+  REQUIRE(test::eventually([&] {
+    return server.client().get("/_emu/stats").json()["websockets"]["open"].as_int() == 1;
+  }));
+  server.server.reset();
+  CHECK(vanished.socket().receive_all().empty());
+  CHECK(vanished.socket().was_reset());
+  provoke(other);
+  CHECK(other.receive()["type"].as_string() == "monitor_error");
 }
 
 TEST_CASE("a reset leaves nothing of an account, and another alone") {
