@@ -26,6 +26,7 @@ using nullspace::WebhookCreateOptions;
 using nullspace::WebhookUpdateOptions;
 using nullspace::local::EventLoop;
 using nullspace::local::LifecycleJournal;
+using nullspace::local::ServiceClock;
 using nullspace::local::WebhookBook;
 using nullspace::local::WebhookDispatcher;
 using nullspace::local::WebhookPost;
@@ -99,10 +100,11 @@ struct Stage {
   }
 
   std::unique_ptr<EventLoop> loop = EventLoop::create();
+  ServiceClock clock{*loop, ServiceClock::Mode::real};
   LifecycleJournal journal{[] { return kNow; }};
   Poster poster;
   std::shared_ptr<WebhookDispatcher> dispatcher = std::make_shared<WebhookDispatcher>(
-      *loop, poster, WebhookDispatcher::Options{{1ms, 2ms}, [] { return kNow; }});
+      clock, poster, std::vector<std::chrono::milliseconds>{1ms, 2ms});
 };
 
 struct HeldStage : Stage<HeldPoster> {
