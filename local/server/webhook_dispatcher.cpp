@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "local/server/webhook_signature.hpp"
 #include "wire/lifecycle_messages.hpp"
+#include "wire/webhook_signature.hpp"
 
 namespace nullspace::local {
 
@@ -92,13 +92,13 @@ void WebhookDispatcher::attempt(const RegisteredWebhook& webhook,
   post.body = wire::encode_lifecycle_event(delivery->entry->dialect, delivery->entry->event);
   post.headers = {{"content-type", "application/json"},
                   {"user-agent", "nullspace-local"},
-                  {"x-nullspace-webhook-id", webhook.info.id},
-                  {"x-nullspace-delivery-id", delivery->info.id},
-                  {"x-nullspace-event-id", delivery->info.event_id}};
+                  {std::string(wire::kWebhookIdHeader), webhook.info.id},
+                  {std::string(wire::kDeliveryIdHeader), delivery->info.id},
+                  {std::string(wire::kEventIdHeader), delivery->info.event_id}};
   if (!webhook.secret.empty()) {
-    post.headers.emplace_back("x-nullspace-signature-version", kWebhookSignatureVersion);
-    post.headers.emplace_back("x-nullspace-signature",
-                              webhook_signature(webhook.secret, post.body));
+    post.headers.emplace_back(wire::kSignatureVersionHeader, wire::kSignatureVersion);
+    post.headers.emplace_back(wire::kSignatureHeader,
+                              wire::sign_webhook(webhook.secret, post.body));
   }
   poster_.post(std::move(post),
                [self = weak_from_this(), attempted = std::weak_ptr(delivery),
