@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -23,6 +24,11 @@ enum class IsolationMode {
   none        // plain child processes
 };
 
+enum class ClockMode {
+  real,
+  manual  // the service's time stands still but for Server::advance_clock()
+};
+
 struct ServerOptions {
   // Name or address to listen on. Others than loopback need allow_remote.
   std::string host{"127.0.0.1"};
@@ -40,6 +46,12 @@ struct ServerOptions {
   // The guest agent; default: see guest::find_guest_executable().
   std::filesystem::path guest_executable{};
   IsolationMode isolation{IsolationMode::automatic};
+  // Opens the paths below /_emu and the header x-nullspace-fault to whoever has a key: faults,
+  // dropped connections, reset, the clock. See docs/local-server-faults.md. The methods of Server
+  // work without it.
+  bool faults{false};
+  // Deadlines of sandboxes, pings, samples and timestamps follow it. A manual one opens /_emu, too.
+  ClockMode clock{ClockMode::real};
   // One line for each answer and for what happens to sandboxes; from the server's thread. Never
   // holds a key.
   std::function<void(std::string_view)> log{};
@@ -60,6 +72,23 @@ class StartError : public std::runtime_error {
 
  private:
   Reason reason_;
+};
+
+// Which connections of an account are dropped, and how.
+struct ConnectionDrop {
+  enum class How {
+    reset,  // RST
+    close,  // a WebSocket by its closing handshake
+    vanish  // the socket stays open, and nothing is read or written any more
+  };
+  // exec, pty, control (any socket of a sandbox), monitor, lifecycle, http (requests that are being
+  // answered); empty: all.
+  std::string channel{};
+  // Empty: whatever sandbox.
+  std::string sandbox_id{};
+  How how{How::reset};
+  // 1000 to 4999; with How::close.
+  std::uint16_t close_code{1001};
 };
 
 // Threads of its own, any number of servers in a process. The methods may be called from any thread
@@ -86,6 +115,28 @@ class Server {
   [[nodiscard]] bool isolated() const;
   // Why not, if not.
   [[nodiscard]] const std::string& isolation_reason() const;
+
+  // --- for tests; between start() and stop(), else std::logic_error ---
+  //
+  // `account` is the index of a key in ServerOptions::api_keys. What is not understood throws
+  // std::invalid_argument. JSON is what docs/local-server-faults.md describes.
+
+  // One rule or `{"rules": [...]}`; the answer shows them with their ids.
+  std::string install_faults(std::string_view json, std::size_t account = 0);
+  // The rules and how often each has matched and fired.
+  [[nodiscard]] std::string faults(std::size_t account = 0) const;
+  // How many there were.
+  std::size_t clear_faults(std::size_t account = 0);
+  // How many there were.
+  std::size_t drop_connections(const ConnectionDrop& drop = {}, std::size_t account = 0);
+  // Ends every sandbox of the account and forgets the rest of its state. Nothing of it is to be
+  // seen afterwards; the processes end shortly after.
+  void reset(std::size_t account = 0);
+  // The service's time.
+  [[nodiscard]] std::chrono::sys_time<std::chrono::microseconds> now() const;
+  // Moves a manual clock; returns when everything is done that became due, in its order. How many
+  // timers fired. std::logic_error when the clock is real.
+  std::uint64_t advance_clock(std::chrono::milliseconds by);
 
  private:
   class Impl;

@@ -20,6 +20,7 @@
 
 namespace {
 
+using nullspace::local::ClockMode;
 using nullspace::local::IsolationMode;
 using nullspace::local::Server;
 using nullspace::local::ServerOptions;
@@ -34,6 +35,8 @@ constexpr const char* kExamples = R"text(Examples:
       Serves in the background on a free port and sets NULLSPACE_API_URL and NULLSPACE_API_KEY in this shell.
   nullspace-local --api-key dev --api-key other --log
       Two accounts with keys of your own, and a line for each request.
+  nullspace-local --faults --clock manual
+      For tests of clients: connections break and time passes when told to.
 
 Sandboxes and everything in them end with the server (Ctrl-C).)text";
 
@@ -95,6 +98,15 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->type_name("auto|required|none");
   app.add_option("--guest", server.guest_executable,
                  "The guest agent (default: beside this program)");
+  app.add_flag("--faults", server.faults,
+               "Let clients with a key ask for faults, below /_emu and by the header "
+               "x-nullspace-fault; see docs/local-server-faults.md");
+  app.add_option("--clock", server.clock,
+                 "manual: time stands still for sandboxes, pings and samples until POST "
+                 "/_emu/clock/advance moves it")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ClockMode>{
+          {"real", ClockMode::real}, {"manual", ClockMode::manual}}))
+      ->type_name("real|manual");
   app.add_flag("--log", arguments.log, "Write a line for each request to standard error");
   app.add_flag("--print-env", arguments.print_env,
                "Print lines for the shell's `eval` and nothing else to standard output");

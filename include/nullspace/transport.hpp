@@ -121,6 +121,8 @@ class NULLSPACE_EXPORT WebSocketListener {
   virtual void on_open() = 0;
   /// One whole message; the string is the listener's to keep.
   virtual void on_message(std::string message) = 0;
+  /// The same for a binary message. Default: on_message(), for who accepts either.
+  virtual void on_binary_message(std::string message);
   /// The send queue has room again after try_send() returned `full`.
   virtual void on_drained() = 0;
   virtual void on_closed(const TransportFailure& why) = 0;
@@ -134,6 +136,9 @@ class NULLSPACE_EXPORT WebSocketConnection {
   virtual ~WebSocketConnection();
   /// Queues one text message. `full`: nothing was queued; try again after on_drained().
   [[nodiscard]] virtual SendStatus try_send(std::string_view message) = 0;
+  /// Queues one binary message; otherwise like try_send(). Default: `closed`, for a transport that
+  /// knows text only.
+  [[nodiscard]] virtual SendStatus try_send_binary(std::string_view message);
   /// Stops (and resumes) reading from the socket, so that the peer feels the backpressure.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

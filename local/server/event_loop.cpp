@@ -18,6 +18,7 @@ std::uint32_t events_of(Interest interest) {
   std::uint32_t events = 0;
   if (interest.read) events |= EPOLLIN | EPOLLRDHUP;
   if (interest.write) events |= EPOLLOUT;
+  if (interest.hang_up) events |= EPOLLRDHUP;
   return events;
 }
 
@@ -150,7 +151,7 @@ void EventLoop::set_interest(std::uint64_t key, Interest interest) {
   epoll_event event{};
   event.events = events_of(interest);
   event.data.u64 = key;
-  if (!interest.read && !interest.write) {
+  if (!interest.read && !interest.write && !interest.hang_up) {
     if (watched.registered) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.fd, nullptr);
     watched.registered = false;
   } else if (watched.registered) {

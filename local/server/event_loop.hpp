@@ -29,6 +29,7 @@ struct Readiness {
 struct Interest {
   bool read = false;
   bool write = false;
+  bool hang_up = false;  // only that nothing more will come
   friend bool operator==(const Interest&, const Interest&) = default;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "local/server/auth.hpp"
+#include "local/server/faults/fault_injector.hpp"
 #include "local/server/http_connection.hpp"
 #include "local/server/router.hpp"
 
@@ -14,10 +15,11 @@ class FrontDoor {
  public:
   struct Options {
     bool any_host = false;  // remote clients are welcome: the Host header may be anything
+    bool control = false;   // there is something below /_emu
     std::function<void(const std::string&)> log;  // one line for each answer; may be empty
   };
 
-  FrontDoor(const Router& router, const KeyRing& keys, Options options);
+  FrontDoor(const Router& router, const KeyRing& keys, FaultInjector& faults, Options options);
 
   void serve(HttpRequest request, Responder responder) const;
   // The answer to what was no request.
@@ -28,6 +30,7 @@ class FrontDoor {
 
   const Router& router_;
   const KeyRing& keys_;
+  FaultInjector& faults_;
   Options options_;
 };
 

@@ -15,6 +15,7 @@ constexpr std::size_t kAheadBytes = std::size_t{256} << 10U;
 struct Responder::State {
   std::weak_ptr<HttpConnection> connection;
   std::vector<std::function<void(HttpResponse&)>> decorations;
+  std::optional<AnswerFault> fault;
   bool answered = false;
 
   ~State() {
@@ -33,7 +34,7 @@ struct Responder::State {
   void send(HttpResponse response) {
     if (std::exchange(answered, true)) return;
     decorate(response);
-    if (const auto alive = connection.lock()) alive->answer(std::move(response));
+    if (const auto alive = connection.lock()) alive->answer(std::move(response), fault);
   }
 };
 
@@ -48,8 +49,9 @@ void Responder::send(HttpResponse response) const {
 void Responder::accept_websocket(std::shared_ptr<WebSocketHandler> handler) const {
   if (std::exchange(state_->answered, true)) return;
   if (const auto alive = state_->connection.lock()) {
-    alive->upgrade(std::move(handler),
-                   [this](HttpResponse& response) { state_->decorate(response); });
+    alive->upgrade(
+        std::move(handler), [this](HttpResponse& response) { state_->decorate(response); },
+        state_->fault);
   }
 }
 
@@ -57,20 +59,32 @@ bool Responder::answered() const {
   return state_->answered;
 }
 
+void Responder::reset() const {
+  if (std::exchange(state_->answered, true)) return;
+  if (const auto alive = state_->connection.lock()) alive->drop(ConnectionEnd{});
+}
+
+void Responder::spoil(AnswerFault fault) const {
+  state_->fault = fault;
+}
+
+void Responder::set_owner(std::shared_ptr<const ConnectionOwner> owner) const {
+  if (const auto alive = state_->connection.lock()) alive->owner_ = std::move(owner);
+}
+
 void Responder::decorate(std::function<void(HttpResponse&)> decoration) const {
   state_->decorations.push_back(std::move(decoration));
 }
 
-HttpConnection::HttpConnection(EventLoop& loop, guest::UniqueFd socket,
+HttpConnection::HttpConnection(const ServingContext& context, guest::UniqueFd socket,
                                std::shared_ptr<const HttpHandlers> handlers,
-                               Clock::duration ping_interval,
                                std::function<void(HttpConnection&)> finished)
-    : loop_(loop),
-      stream_(std::make_unique<SocketStream>(loop, std::move(socket))),
+    : context_(context),
+      loop_(context.loop),
+      stream_(std::make_unique<SocketStream>(context.loop, std::move(socket))),
       handlers_(std::move(handlers)),
       finished_(std::move(finished)),
-      ping_interval_(ping_interval),
-      timer_(loop) {}
+      timer_(context.loop) {}
 
 void HttpConnection::start() {
   SocketStream::Events events;
@@ -103,7 +117,7 @@ void HttpConnection::arm_timer() {
       // A large answer to a slow reader is not idleness.
       const bool moving = stream_->queued() > 0 && stream_->sent() != sent_before_;
       sent_before_ = stream_->sent();
-      return moving ? arm_timer() : finish();
+      return moving || stream_->writing_stalled() ? arm_timer() : finish();
     }
     keep_alive_ = false;
     answer(handlers_->on_malformed({408, "the request did not arrive in time"}));
@@ -163,13 +177,16 @@ void HttpConnection::malformed() {
   answer(handlers_->on_malformed(parser_.failure()));
 }
 
-void HttpConnection::answer(HttpResponse response) {
+void HttpConnection::answer(HttpResponse response, const std::optional<AnswerFault>& fault) {
   if (done_) return;
   timer_.cancel();
   answering_ = false;
+  owner_.reset();
   upgrade_request_ = {};
   if (peer_ended_) keep_alive_ = false;
+  stream_->forget_cut();
   std::string head = serialize_head(response, !keep_alive_);
+  if (fault) spoil(*fault, head.size(), response.body.size());
   const bool has_body = !head_only_ && !response.body.empty() && response.status != 204;
   if (has_body && response.body.size() < 4096) {
     head += response.body;
@@ -187,6 +204,33 @@ void HttpConnection::answer(HttpResponse response) {
   });
 }
 
+void HttpConnection::spoil(const AnswerFault& fault, std::size_t head_bytes,
+                           std::size_t body_bytes) {
+  std::uint64_t at = 0;
+  if (fault.in_the_middle) {
+    at = head_bytes + body_bytes / 2;
+  } else if (fault.after_bytes) {
+    at = head_bytes + *fault.after_bytes;
+  }
+  stream_->cut_after(at, fault.cut, fault.stall);
+}
+
+void HttpConnection::drop(ConnectionEnd end) {
+  if (done_) return;
+  timer_.cancel();
+  // The service may still answer; nobody is there to hear it.
+  keep_alive_ = false;
+  owner_.reset();
+  switch (end.how) {
+    case ConnectionEnd::How::reset:
+      return stream_->reset();
+    case ConnectionEnd::How::close:
+      return finish();
+    case ConnectionEnd::How::vanish:
+      return stream_->vanish();
+  }
+}
+
 // The client may still be sending a body that nobody wants: closing at once would reset the
 // connection and with it take back the answer.
 void HttpConnection::linger() {
@@ -199,7 +243,8 @@ void HttpConnection::linger() {
 }
 
 void HttpConnection::upgrade(std::shared_ptr<WebSocketHandler> handler,
-                             const std::function<void(HttpResponse&)>& decorate) {
+                             const std::function<void(HttpResponse&)>& decorate,
+                             const std::optional<AnswerFault>& fault) {
   if (done_) return;
   const HttpRequest request = std::exchange(upgrade_request_, {});
   const auto refuse = [this](int status, std::string message) {
@@ -221,10 +266,13 @@ void HttpConnection::upgrade(std::shared_ptr<WebSocketHandler> handler,
   response.headers = {
       {"upgrade", "websocket"}, {"connection", "Upgrade"}, {"sec-websocket-accept", *accept}};
   decorate(response);
-  stream_->write(serialize_head(response, false));
+  std::string head = serialize_head(response, false);
+  stream_->forget_cut();
+  if (fault) spoil(*fault, head.size(), 0);
+  stream_->write(std::move(head));
   auto session =
-      std::make_shared<WebSocketSession>(loop_, std::move(stream_), std::move(handler),
-                                         ping_interval_, handlers_->on_websocket_finished);
+      std::make_shared<WebSocketSession>(context_, std::move(stream_), std::move(handler),
+                                         std::move(owner_), handlers_->on_websocket_finished);
   handlers_->on_websocket(session);
   upgraded_ = true;
   loop_.defer([session, self = shared_from_this()] {

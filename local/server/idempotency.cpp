@@ -35,6 +35,10 @@ void IdempotencyStore::finish(const Key& key, HttpResponse answer) {
   if (found != entries_.end()) found->second.answer = std::move(answer);
 }
 
+void IdempotencyStore::forget(AccountId account) {
+  std::erase_if(entries_, [account](const auto& entry) { return entry.first.account == account; });
+}
+
 void IdempotencyStore::forget_old(Clock::time_point now) {
   if (now - swept_ < kSweepInterval) return;
   swept_ = now;

@@ -28,6 +28,7 @@ class IdempotencyStore {
   Verdict begin(const Key& key, const Json& body, Clock::time_point now);
   [[nodiscard]] const HttpResponse& answer(const Key& key) const;
   void finish(const Key& key, HttpResponse answer);
+  void forget(AccountId account);
 
  private:
   struct Entry {

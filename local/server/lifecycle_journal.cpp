@@ -39,6 +39,7 @@ void LifecycleJournal::write(const LifecycleSubject& subject, LifecycleOperation
                              LifecycleStatus status, const LifecycleCause& cause,
                              LifecycleEvent event) {
   Account& account = account_of(subject.account);
+  if (subject.sequence < account.first_kept) return;
   event.audience = LifecycleAudience::customer;
   event.operation = operation;
   event.status = status;
@@ -149,12 +150,13 @@ void LifecycleJournal::reconciled(const LifecycleSubject& subject, const std::st
         {LifecycleActor::reconcile, "sandbox_lost"}, std::move(event));
 }
 
-void LifecycleJournal::forget(AccountId account) {
+void LifecycleJournal::forget(AccountId account, std::uint64_t first_kept) {
   const auto observers = observers_;
   for (const auto& observer : observers)
     observer->on_lifecycle_forgotten(account);
   // In place: others refer to it.
   account_of(account).log = LifecycleLog();
+  account_of(account).first_kept = first_kept;
 }
 
 void LifecycleJournal::add_observer(std::shared_ptr<LifecycleObserver> observer) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,6 +32,7 @@ struct LifecycleSubject {
   Dialect dialect = Dialect::sandbox;
   std::string sandbox_id;
   TimeoutAction timeout_action = TimeoutAction::destroy;
+  std::uint64_t sequence = 0;  // its number, see SandboxStore
 };
 
 // On whose behalf, and why.
@@ -75,8 +77,9 @@ class LifecycleJournal {
   // The server found it dead.
   void reconciled(const LifecycleSubject& subject, const std::string& finding);
 
-  // Empties the account's log, as if nothing had ever happened.
-  void forget(AccountId account);
+  // Empties the account's log, as if nothing had ever happened. What still comes of sandboxes whose
+  // number is below `first_kept` is not written.
+  void forget(AccountId account, std::uint64_t first_kept = 0);
 
   void add_observer(std::shared_ptr<LifecycleObserver> observer);
   void remove_observer(const LifecycleObserver* observer);
@@ -85,6 +88,7 @@ class LifecycleJournal {
   struct Account {
     LifecycleLog log;
     std::string user_id;
+    std::uint64_t first_kept = 0;
   };
 
   Account& account_of(AccountId account);

@@ -37,8 +37,8 @@ std::uint16_t bound_port(int fd) {
 
 }  // namespace
 
-Listener::Listener(EventLoop& loop, HttpHandlers handlers, Clock::duration ping_interval)
-    : loop_(loop), ping_interval_(ping_interval), retry_(loop) {
+Listener::Listener(const ServingContext& context, HttpHandlers handlers)
+    : context_(context), loop_(context.loop), retry_(context.loop) {
   handlers.on_websocket = [this](std::shared_ptr<WebSocketSession> session) {
     const WebSocketSession* const key = session.get();
     sessions_.emplace(key, std::move(session));
@@ -98,10 +98,38 @@ void Listener::accept_some() {
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     auto connection = std::make_shared<HttpConnection>(
-        loop_, std::move(fd), handlers_, ping_interval_,
+        context_, std::move(fd), handlers_,
         [this](HttpConnection& finished) { connections_.erase(&finished); });
     connections_.emplace(connection.get(), connection);
     connection->start();
+  }
+}
+
+std::size_t Listener::drop(const ConnectionFilter& filter, ConnectionEnd end) {
+  const auto picked = [&filter](const ConnectionOwner* owner) {
+    return owner != nullptr && owner->account == filter.account &&
+           (!filter.sandbox_id || *filter.sandbox_id == owner->facts.sandbox_id);
+  };
+  std::size_t count = 0;
+  const auto connections = connections_;
+  for (const auto& [key, connection] : connections) {
+    if (!filter.http || !picked(connection->owner())) continue;
+    connection->drop(end);
+    ++count;
+  }
+  for_each_websocket(filter.account, [&](WebSocketSession& session) {
+    if (!filter.websockets || !picked(session.owner())) return;
+    if (filter.channel && !covers(*filter.channel, session.owner()->facts.channel)) return;
+    if (session.drop(end)) ++count;
+  });
+  return count;
+}
+
+void Listener::for_each_websocket(AccountId account,
+                                  const std::function<void(WebSocketSession&)>& use) {
+  const auto sessions = sessions_;
+  for (const auto& [key, session] : sessions) {
+    if (session->owner() != nullptr && session->owner()->account == account) use(*session);
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -11,10 +13,19 @@
 
 namespace nullspace::local {
 
+// Which connections are meant. WebSockets, or requests that are being answered.
+struct ConnectionFilter {
+  AccountId account = 0;
+  bool http = true;
+  bool websockets = true;
+  std::optional<SocketChannel> channel;  // of WebSockets
+  std::optional<std::string> sandbox_id;
+};
+
 // The listening socket and every connection that came through it, WebSockets included.
 class Listener {
  public:
-  Listener(EventLoop& loop, HttpHandlers handlers, Clock::duration ping_interval);
+  Listener(const ServingContext& context, HttpHandlers handlers);
   ~Listener();
 
   // Binds at once, so that a failure is an answer: errno, or 0. `error_text` says what failed.
@@ -26,13 +37,17 @@ class Listener {
   // Ends what is left.
   void abort();
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  // Ends those that the filter picks; how many there were.
+  std::size_t drop(const ConnectionFilter& filter, ConnectionEnd end);
+  // The open WebSockets of an account.
+  void for_each_websocket(AccountId account, const std::function<void(WebSocketSession&)>& use);
   [[nodiscard]] bool has_websockets() const { return !sessions_.empty(); }
 
  private:
   void accept_some();
 
+  ServingContext context_;
   EventLoop& loop_;
-  Clock::duration ping_interval_;
   guest::UniqueFd socket_;
   std::uint16_t port_ = 0;
   std::shared_ptr<const HttpHandlers> handlers_;

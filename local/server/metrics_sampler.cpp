@@ -11,8 +11,9 @@ namespace nullspace::local {
 
 namespace {
 
-constexpr std::size_t kHistory = 600;
 constexpr auto kDiskAge = std::chrono::seconds(10);
+// How long a manual clock waits for a sample.
+constexpr auto kSamplePatience = std::chrono::seconds(2);
 
 std::int64_t file_system_bytes(const std::filesystem::path& path) {
   struct statvfs info {};
@@ -22,9 +23,11 @@ std::int64_t file_system_bytes(const std::filesystem::path& path) {
 
 }  // namespace
 
-MetricsSampler::MetricsSampler(EventLoop& loop, BackgroundWorker& worker, GuestRuntime& guest,
-                               std::filesystem::path tree, MetricsLimits limits)
+MetricsSampler::MetricsSampler(EventLoop& loop, ServiceClock& clock, BackgroundWorker& worker,
+                               GuestRuntime& guest, std::filesystem::path tree,
+                               MetricsLimits limits)
     : loop_(loop),
+      clock_(clock),
       worker_(worker),
       guest_(guest),
       tree_(std::move(tree)),
@@ -34,9 +37,10 @@ MetricsSampler::MetricsSampler(EventLoop& loop, BackgroundWorker& worker, GuestR
 }
 
 void MetricsSampler::sample(Clock::duration max_age, Callback done) {
-  if (!history_.empty() && Clock::now() - sampled_at_ <= max_age) return done(&history_.back());
+  if (!history_.empty() && clock_.now() - sampled_at_ <= max_age) return done(&history_.back());
   waiting_.push_back(std::move(done));
   if (waiting_.size() > 1) return;
+  hold_ = clock_.hold(kSamplePatience);
   measure_disk();
   guest_.sample([this, alive = std::weak_ptr<const bool>(alive_)](const guest::Sampled* result) {
     if (!alive.expired()) sampled(result);
@@ -51,8 +55,7 @@ void MetricsSampler::sampled(const guest::Sampled* sampled) {
     const double used = now.usec > cpu_.usec ? static_cast<double>(now.usec - cpu_.usec) : 0.0;
     const double available = static_cast<double>(elapsed) * std::max(limits_.cpu_count, 1);
     SandboxMetrics metrics;
-    metrics.timestamp =
-        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    metrics.timestamp = clock_.wall();
     // The sandbox's size is not enforced here: it may use more than it was given.
     metrics.cpu_percent = available > 0 ? std::min(100.0, 100.0 * used / available) : 0.0;
     metrics.cpu_count = limits_.cpu_count;
@@ -61,10 +64,11 @@ void MetricsSampler::sampled(const guest::Sampled* sampled) {
     metrics.disk_used_bytes = disk_used_;
     metrics.disk_total_bytes = *limits_.disk_bytes;
     history_.push_back(metrics);
-    if (history_.size() > kHistory) history_.pop_front();
+    if (history_.size() > static_cast<std::size_t>(kHistory)) history_.pop_front();
     cpu_ = now;
-    sampled_at_ = now.at;
+    sampled_at_ = clock_.now();
   }
+  const ClockHold hold = std::exchange(hold_, nullptr);
   const auto waiting = std::exchange(waiting_, {});
   const SandboxMetrics latest = history_.empty() ? SandboxMetrics{} : history_.back();
   for (const Callback& done : waiting)

@@ -14,6 +14,7 @@
 #include "local/server/background_worker.hpp"
 #include "local/server/event_loop.hpp"
 #include "local/server/guest_runtime.hpp"
+#include "local/server/service_clock.hpp"
 
 namespace nullspace::local {
 
@@ -29,8 +30,11 @@ class MetricsSampler {
   // Null when the sandbox could not be asked.
   using Callback = std::function<void(const SandboxMetrics*)>;
 
-  MetricsSampler(EventLoop& loop, BackgroundWorker& worker, GuestRuntime& guest,
-                 std::filesystem::path tree, MetricsLimits limits);
+  // That many samples are kept.
+  static constexpr int kHistory = 600;
+
+  MetricsSampler(EventLoop& loop, ServiceClock& clock, BackgroundWorker& worker,
+                 GuestRuntime& guest, std::filesystem::path tree, MetricsLimits limits);
 
   // A sample at most `max_age` old.
   void sample(Clock::duration max_age, Callback done);
@@ -38,6 +42,7 @@ class MetricsSampler {
   [[nodiscard]] std::vector<SandboxMetrics> history() const;
 
  private:
+  // Processors work in real time.
   struct CpuReading {
     Clock::time_point at;
     std::uint64_t usec = 0;
@@ -47,14 +52,16 @@ class MetricsSampler {
   void measure_disk();
 
   EventLoop& loop_;
+  ServiceClock& clock_;
   BackgroundWorker& worker_;
   GuestRuntime& guest_;
   std::filesystem::path tree_;
   MetricsLimits limits_;
   std::deque<SandboxMetrics> history_;
-  Clock::time_point sampled_at_;
+  Clock::time_point sampled_at_;  // of the service
   CpuReading cpu_;
   std::vector<Callback> waiting_;
+  ClockHold hold_;  // while somebody waits
 
   std::int64_t disk_used_ = 0;
   Clock::time_point disk_measured_at_;

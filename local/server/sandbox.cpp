@@ -15,10 +15,6 @@ std::string word_of(SandboxStatus status) {
 
 }  // namespace
 
-Timestamp wall_clock_now() {
-  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-}
-
 Sandbox::Sandbox(Machinery& machinery, std::string id, SandboxSpec spec, std::filesystem::path tree,
                  std::uint64_t sequence)
     : machinery_(machinery),
@@ -26,7 +22,7 @@ Sandbox::Sandbox(Machinery& machinery, std::string id, SandboxSpec spec, std::fi
       spec_(std::move(spec)),
       tree_(std::move(tree)),
       sequence_(sequence),
-      deadline_(machinery.loop) {}
+      deadline_(machinery.clock) {}
 
 SandboxInfo Sandbox::info() const {
   SandboxInfo info;
@@ -54,10 +50,22 @@ SandboxInfo Sandbox::info() const {
   return info;
 }
 
+void Sandbox::set_in_transition(bool value) {
+  in_transition_ = value;
+  if (value || settled_.empty()) return;
+  for (Task& task : std::exchange(settled_, {}))
+    machinery_.loop.defer(std::move(task));
+}
+
+void Sandbox::when_settled(Task task) {
+  if (!in_transition_) return task();
+  settled_.push_back(std::move(task));
+}
+
 void Sandbox::start_guest(std::function<void(const std::string* failure)> done) {
   GuestRuntime::Events events;
   events.on_started = [this, done = std::move(done)](const std::string* failure) {
-    if (failure == nullptr) started_at_ = wall_clock_now();
+    if (failure == nullptr) started_at_ = machinery_.clock.wall();
     done(failure);
   };
   events.on_exit = [this](const guest::Exited& exited) {
@@ -76,8 +84,8 @@ void Sandbox::start_guest(std::function<void(const std::string* failure)> done) 
   limits.cpu_count = spec_.request.vcpus;
   limits.memory_bytes = spec_.request.memory_mb * kMebibyte;
   if (spec_.request.disk_mb) limits.disk_bytes = *spec_.request.disk_mb * kMebibyte;
-  metrics_ =
-      std::make_unique<MetricsSampler>(machinery_.loop, machinery_.worker, *guest_, tree_, limits);
+  metrics_ = std::make_unique<MetricsSampler>(machinery_.loop, machinery_.clock, machinery_.worker,
+                                              *guest_, tree_, limits);
   guest::LaunchOptions options;
   options.sandbox_id = id_;
   options.root = tree_;
@@ -103,13 +111,14 @@ void Sandbox::stop_guest(Task done) {
 
 void Sandbox::arm_deadline(Task expired) {
   const std::chrono::milliseconds timeout = spec_.request.timeout;
-  deadline_at_ = wall_clock_now() + timeout;
-  deadline_steady_ = Clock::now() + timeout;
+  deadline_at_ = machinery_.clock.wall() + timeout;
+  deadline_steady_ = machinery_.clock.now() + timeout;
   deadline_.start_at(deadline_steady_, std::move(expired));
 }
 
 std::chrono::milliseconds Sandbox::remaining() const {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_steady_ - Clock::now());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline_steady_ - machinery_.clock.now());
   return std::max(left, std::chrono::milliseconds::zero());
 }
 

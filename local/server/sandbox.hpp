@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nullspace/sandbox_info.hpp>
 
@@ -15,6 +16,7 @@
 #include "local/server/metrics_sampler.hpp"
 #include "local/server/process_book.hpp"
 #include "local/server/sandbox_spec.hpp"
+#include "local/server/service_clock.hpp"
 #include "local/server/terminal_book.hpp"
 
 namespace nullspace::local {
@@ -22,6 +24,7 @@ namespace nullspace::local {
 // How sandboxes are run on this machine.
 struct Machinery {
   EventLoop& loop;
+  ServiceClock& clock;
   BackgroundWorker& worker;
   std::filesystem::path state_dir;
   std::filesystem::path guest_executable;
@@ -45,7 +48,9 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
 
   // Between two states: no other transition may begin.
   [[nodiscard]] bool in_transition() const { return in_transition_; }
-  void set_in_transition(bool value) { in_transition_ = value; }
+  void set_in_transition(bool value);
+  // Runs once no transition is under way.
+  void when_settled(Task task);
   void set_status(SandboxStatus status) { status_ = status; }
   void set_snapshot(std::string snapshot_id) { snapshot_id_ = std::move(snapshot_id); }
 
@@ -75,11 +80,12 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   std::uint64_t sequence_;
   SandboxStatus status_ = SandboxStatus::creating;
   bool in_transition_ = false;
+  std::vector<Task> settled_;
   std::string snapshot_id_;
   std::optional<Timestamp> started_at_;
   std::optional<Timestamp> deadline_at_;
   Clock::time_point deadline_steady_;
-  Timer deadline_;
+  ServiceTimer deadline_;
   std::function<void(const std::string&)> lost_;
 
   // In this order: the books refer to the guest.
@@ -88,7 +94,5 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   std::unique_ptr<TerminalBook> terminals_;
   std::unique_ptr<MetricsSampler> metrics_;
 };
-
-Timestamp wall_clock_now();
 
 }  // namespace nullspace::local

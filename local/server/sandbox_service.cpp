@@ -14,6 +14,8 @@ namespace {
 constexpr auto kSampleInterval = std::chrono::seconds(1);
 // With many sandboxes the looks at them would add up.
 constexpr auto kSampleCost = std::chrono::milliseconds(50);
+// How long a manual clock waits for the end of a sandbox that has reached its timeout.
+constexpr auto kExpiryPatience = std::chrono::seconds(10);
 
 ApiError in_transition() {
   ApiError error = api_error(409, "transition_in_progress", "another transition is still running");
@@ -28,7 +30,8 @@ ApiError not_ready(const Sandbox& sandbox) {
 
 LifecycleSubject subject_of(const Sandbox& sandbox) {
   const SandboxSpec& spec = sandbox.spec();
-  return {spec.account, spec.dialect, sandbox.id(), spec.request.timeout_action};
+  return {spec.account, spec.dialect, sandbox.id(), spec.request.timeout_action,
+          sandbox.sequence()};
 }
 
 std::string new_sandbox_id(Dialect dialect) {
@@ -41,10 +44,10 @@ SandboxService::SandboxService(Machinery machinery, LifecycleJournal& journal, N
     : machinery_(std::move(machinery)),
       journal_(journal),
       note_(std::move(note)),
-      sample_timer_(machinery_.loop) {}
+      sample_timer_(machinery_.clock) {}
 
 void SandboxService::create(SandboxSpec spec, SandboxCallback done) {
-  spec.created_at = wall_clock_now();
+  spec.created_at = machinery_.clock.wall();
   auto sandbox = std::make_shared<Sandbox>(
       machinery_, new_sandbox_id(spec.dialect), std::move(spec),
       machinery_.state_dir / "sandboxes" / random_hex(8), store_.next_sequence());
@@ -147,7 +150,11 @@ void SandboxService::sample_all() {
   if (running == 0) return;
   const Clock::duration interval =
       std::max<Clock::duration>(kSampleInterval, running * kSampleCost);
-  sample_timer_.start(interval, [this] { sample_all(); });
+  // Of a clock that is moved by days only the last minutes stay on record.
+  const Clock::time_point next =
+      std::max(machinery_.clock.now() + interval,
+               machinery_.clock.goal() - MetricsSampler::kHistory * kSampleInterval);
+  sample_timer_.start_at(next, [this] { sample_all(); });
 }
 
 void SandboxService::kill(const std::shared_ptr<Sandbox>& sandbox, const LifecycleCause& cause,
@@ -192,7 +199,7 @@ void SandboxService::hibernate(const std::shared_ptr<Sandbox>& sandbox, const Li
         snapshot.id = sandbox->snapshot_id();
         snapshot.sandbox_id = sandbox->id();
         snapshot.size_bytes = static_cast<std::int64_t>(bytes);
-        snapshot.created_at = wall_clock_now();
+        snapshot.created_at = machinery_.clock.wall();
         snapshot.metadata = sandbox->spec().request.metadata;
         done(std::move(snapshot));
       });
@@ -207,7 +214,7 @@ void SandboxService::resume_as_new(const std::shared_ptr<Sandbox>& paused, Diale
   paused->set_in_transition(true);
   SandboxSpec spec = paused->spec();
   spec.dialect = dialect;
-  spec.created_at = wall_clock_now();
+  spec.created_at = machinery_.clock.wall();
   auto resumed = std::make_shared<Sandbox>(machinery_, new_sandbox_id(dialect), std::move(spec),
                                            paused->tree(), store_.next_sequence());
   resumed->set_in_transition(true);
@@ -289,10 +296,11 @@ void SandboxService::expired(const std::shared_ptr<Sandbox>& sandbox) {
   if (sandbox->status() != SandboxStatus::running || sandbox->in_transition()) return;
   note_(sandbox->id() + " has reached its timeout");
   journal_.expired(subject_of(*sandbox));
+  const ClockHold hold = machinery_.clock.hold(kExpiryPatience);
   if (sandbox->spec().request.timeout_action == TimeoutAction::hibernate) {
-    hibernate(sandbox, kTimedOut, [](const SnapshotOutcome&) {});
+    hibernate(sandbox, kTimedOut, [hold](const SnapshotOutcome&) {});
   } else {
-    kill(sandbox, kTimedOut, [](const std::optional<ApiError>&) {});
+    kill(sandbox, kTimedOut, [hold](const std::optional<ApiError>&) {});
   }
 }
 
@@ -323,6 +331,33 @@ void SandboxService::notify_removed(const Sandbox& sandbox) {
   const auto observers = observers_;
   for (const auto& observer : observers)
     observer->on_sandbox_removed(sandbox);
+}
+
+std::size_t SandboxService::end_all(AccountId account) {
+  const auto sandboxes = store_.drop_all(account);
+  journal_.forget(account, store_.next_sequence());
+  const auto declare_destroyed = [this](Sandbox& sandbox) {
+    if (sandbox.status() == SandboxStatus::destroyed) return;
+    sandbox.set_status(SandboxStatus::destroyed);
+    sandbox.set_snapshot({});
+    notify_removed(sandbox);
+  };
+  for (const auto& sandbox : sandboxes) {
+    ending_.push_back(sandbox);
+    // A transition that is under way ends first; what it leaves behind ends then.
+    if (sandbox->status() != SandboxStatus::creating) declare_destroyed(*sandbox);
+    sandbox->when_settled([this, declare_destroyed, weak = std::weak_ptr<Sandbox>(sandbox)] {
+      const auto settled = weak.lock();
+      if (!settled) return;
+      settled->set_in_transition(true);
+      declare_destroyed(*settled);
+      settled->stop_guest([this, settled] {
+        std::erase(ending_, settled);
+        discard_tree(*settled);
+      });
+    });
+  }
+  return sandboxes.size();
 }
 
 void SandboxService::shut_down(Task done) {

@@ -62,6 +62,10 @@ class SandboxService {
   void add_observer(std::shared_ptr<SandboxObserver> observer);
   void remove_observer(const SandboxObserver* observer);
 
+  // Ends what the account has and forgets what it had, its log and webhooks included. Nothing of
+  // it is to be seen any more when this returns; the processes end on their own. How many
+  // sandboxes there were.
+  std::size_t end_all(AccountId account);
   // Ends every sandbox; afterwards nothing can be created.
   void shut_down(Task done);
 
@@ -85,7 +89,7 @@ class SandboxService {
   std::vector<std::shared_ptr<SandboxObserver>> observers_;
   std::map<const Sandbox*, std::vector<SandboxCallback>> waking_;
   std::vector<std::shared_ptr<Sandbox>> ending_;  // killed, but not dead yet
-  Timer sample_timer_;
+  ServiceTimer sample_timer_;
   bool shutting_down_ = false;
 };
 

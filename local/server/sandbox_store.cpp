@@ -60,6 +60,17 @@ void SandboxStore::drop(const Sandbox& sandbox) {
   by_id_.erase(std::string(sandbox.id()));
 }
 
+std::vector<std::shared_ptr<Sandbox>> SandboxStore::drop_all(AccountId account) {
+  std::vector<std::shared_ptr<Sandbox>> dropped;
+  for (const auto& [sequence, sandbox] : by_age_) {
+    if (sandbox->spec().account == account) dropped.push_back(sandbox);
+  }
+  for (const auto& sandbox : dropped)
+    drop(*sandbox);
+  std::erase_if(gone_, [account](const auto& entry) { return entry.second.account == account; });
+  return dropped;
+}
+
 void SandboxStore::remove(const Sandbox& sandbox) {
   Gone gone;
   gone.account = sandbox.spec().account;

@@ -28,6 +28,8 @@ class SandboxStore {
   void remove(const Sandbox& sandbox);
   // Takes it out without a trace: it never was, or it goes on under another id.
   void drop(const Sandbox& sandbox);
+  // Drops all that the account has or had; those it had are returned.
+  std::vector<std::shared_ptr<Sandbox>> drop_all(AccountId account);
 
   // Of that account, destroyed ones never.
   [[nodiscard]] std::shared_ptr<Sandbox> find(AccountId account, const std::string& id) const;

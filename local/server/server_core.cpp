@@ -14,22 +14,23 @@ constexpr auto kShutdownLimit = std::chrono::seconds(15);
 
 }  // namespace
 
-ServerCore::ServerCore(EventLoop& loop, Machinery machinery, Options options)
+ServerCore::ServerCore(EventLoop& loop, const Machinery& machinery, const Options& options)
     : loop_(loop),
       keys_(options.api_keys),
-      journal_(wall_clock_now),
+      journal_([&clock = machinery.clock] { return clock.wall(); }),
       webhook_sender_(loop_,
                       std::make_shared<transport::CurlHttpTransport>(transport::CurlHttpOptions{})),
-      webhooks_(std::make_shared<WebhookDispatcher>(
-          loop_, webhook_sender_,
-          WebhookDispatcher::Options{std::move(options.webhook_retry_delays), wall_clock_now})),
-      service_(std::move(machinery), journal_,
+      webhooks_(std::make_shared<WebhookDispatcher>(machinery.clock, webhook_sender_,
+                                                    options.webhook_retry_delays)),
+      service_(machinery, journal_,
                [log = options.log](const std::string& line) {
                  if (log) log(line);
                }),
-      api_{loop_, service_, idempotency_, journal_, *webhooks_},
-      front_door_(router_, keys_, {options.any_host, options.log}),
-      listener_(loop_, handlers(), options.ping_interval),
+      api_{loop_, machinery.clock, service_, idempotency_, journal_, *webhooks_},
+      injector_(loop_, faults_, options.control),
+      front_door_(router_, keys_, injector_, {options.any_host, options.control, options.log}),
+      listener_({loop_, machinery.clock, faults_, options.ping_interval}, handlers()),
+      control_({service_, idempotency_, machinery.clock, faults_, injector_, listener_}),
       shutdown_timer_(loop_) {
   add_sandbox_routes(router_, api_);
   add_transition_routes(router_, api_);
@@ -39,6 +40,7 @@ ServerCore::ServerCore(EventLoop& loop, Machinery machinery, Options options)
   add_channel_routes(router_, api_);
   add_lifecycle_routes(router_, api_);
   add_webhook_routes(router_, api_);
+  if (options.control) add_control_routes(router_, control_);
   add_missing_routes(router_);
   journal_.add_observer(webhooks_);
 }

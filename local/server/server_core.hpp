@@ -8,7 +8,10 @@
 
 #include "local/server/auth.hpp"
 #include "local/server/background_worker.hpp"
+#include "local/server/control_door.hpp"
 #include "local/server/event_loop.hpp"
+#include "local/server/faults/fault_book.hpp"
+#include "local/server/faults/fault_injector.hpp"
 #include "local/server/front_door.hpp"
 #include "local/server/idempotency.hpp"
 #include "local/server/lifecycle_journal.hpp"
@@ -28,14 +31,16 @@ class ServerCore {
   struct Options {
     std::vector<Secret> api_keys;
     bool any_host = false;
+    bool control = false;  // by HTTP; see ControlDoor
     std::chrono::milliseconds ping_interval{0};
     std::vector<std::chrono::milliseconds> webhook_retry_delays;
     std::function<void(const std::string&)> log;
   };
 
-  ServerCore(EventLoop& loop, Machinery machinery, Options options);
+  ServerCore(EventLoop& loop, const Machinery& machinery, const Options& options);
 
   [[nodiscard]] Listener& listener() { return listener_; }
+  [[nodiscard]] ControlDoor& control() { return control_; }
   // Ends everything and then the loop.
   void shut_down();
 
@@ -52,8 +57,11 @@ class ServerCore {
   IdempotencyStore idempotency_;
   Api api_;
   Router router_;
+  FaultBook faults_;
+  FaultInjector injector_;
   FrontDoor front_door_;
   Listener listener_;
+  ControlDoor control_;
   Timer shutdown_timer_;
   Clock::time_point shutdown_limit_;
 };

@@ -4,17 +4,25 @@
 #include <string>
 #include <utility>
 
-#include "local/server/webhook_signature.hpp"
 #include "wire/lifecycle_messages.hpp"
+#include "wire/webhook_signature.hpp"
 
 namespace nullspace::local {
 
-WebhookDispatcher::WebhookDispatcher(EventLoop& loop, WebhookPoster& poster, Options options)
-    : loop_(loop), poster_(poster), options_(std::move(options)) {}
+namespace {
+
+// How long a manual clock waits for an attempt; a little longer than an attempt may take.
+constexpr auto kDeliveryPatience = std::chrono::seconds(12);
+
+}  // namespace
+
+WebhookDispatcher::WebhookDispatcher(ServiceClock& clock, WebhookPoster& poster,
+                                     std::vector<std::chrono::milliseconds> retry_delays)
+    : clock_(clock), poster_(poster), retry_delays_(std::move(retry_delays)) {}
 
 void WebhookDispatcher::on_lifecycle_event(AccountId account, const LoggedEvent& entry) {
   if (stopped_) return;
-  for (const auto& delivery : book_.enqueue(account, entry, options_.now()))
+  for (const auto& delivery : book_.enqueue(account, entry, clock_.wall()))
     due(delivery);
 }
 
@@ -26,11 +34,11 @@ void WebhookDispatcher::on_lifecycle_forgotten(AccountId account) {
 
 WebhookBook::WebhookPtr WebhookDispatcher::register_webhook(AccountId account,
                                                             const WebhookCreateOptions& options) {
-  return book_.add(account, options, options_.now());
+  return book_.add(account, options, clock_.wall());
 }
 
 void WebhookDispatcher::update(RegisteredWebhook& webhook, const WebhookUpdateOptions& options) {
-  WebhookBook::update(webhook, options, options_.now());
+  WebhookBook::update(webhook, options, clock_.wall());
   pump();
 }
 
@@ -76,7 +84,7 @@ void WebhookDispatcher::pump() {
 
 void WebhookDispatcher::attempt(const RegisteredWebhook& webhook,
                                 const std::shared_ptr<Delivery>& delivery) {
-  WebhookBook::begin_attempt(*delivery, options_.now());
+  WebhookBook::begin_attempt(*delivery, clock_.wall());
   ++under_way_;
   ++lanes_[&webhook].under_way;
   WebhookPost post;
@@ -84,23 +92,24 @@ void WebhookDispatcher::attempt(const RegisteredWebhook& webhook,
   post.body = wire::encode_lifecycle_event(delivery->entry->dialect, delivery->entry->event);
   post.headers = {{"content-type", "application/json"},
                   {"user-agent", "nullspace-local"},
-                  {"x-nullspace-webhook-id", webhook.info.id},
-                  {"x-nullspace-delivery-id", delivery->info.id},
-                  {"x-nullspace-event-id", delivery->info.event_id}};
+                  {std::string(wire::kWebhookIdHeader), webhook.info.id},
+                  {std::string(wire::kDeliveryIdHeader), delivery->info.id},
+                  {std::string(wire::kEventIdHeader), delivery->info.event_id}};
   if (!webhook.secret.empty()) {
-    post.headers.emplace_back("x-nullspace-signature-version", kWebhookSignatureVersion);
-    post.headers.emplace_back("x-nullspace-signature",
-                              webhook_signature(webhook.secret, post.body));
+    post.headers.emplace_back(wire::kSignatureVersionHeader, wire::kSignatureVersion);
+    post.headers.emplace_back(wire::kSignatureHeader,
+                              wire::sign_webhook(webhook.secret, post.body));
   }
-  poster_.post(std::move(post), [self = weak_from_this(), attempted = std::weak_ptr(delivery)](
-                                    const WebhookPostResult& result) {
-    const auto dispatcher = self.lock();
-    if (!dispatcher || dispatcher->stopped_) return;
-    --dispatcher->under_way_;
-    // The webhook may have been deleted meanwhile, and its deliveries with it.
-    if (const auto alive = attempted.lock()) dispatcher->attempted(alive, result);
-    dispatcher->pump();
-  });
+  poster_.post(std::move(post),
+               [self = weak_from_this(), attempted = std::weak_ptr(delivery),
+                hold = clock_.hold(kDeliveryPatience)](const WebhookPostResult& result) {
+                 const auto dispatcher = self.lock();
+                 if (!dispatcher || dispatcher->stopped_) return;
+                 --dispatcher->under_way_;
+                 // The webhook may have been deleted meanwhile, and its deliveries with it.
+                 if (const auto alive = attempted.lock()) dispatcher->attempted(alive, result);
+                 dispatcher->pump();
+               });
 }
 
 void WebhookDispatcher::attempted(const std::shared_ptr<Delivery>& delivery,
@@ -109,13 +118,13 @@ void WebhookDispatcher::attempted(const std::shared_ptr<Delivery>& delivery,
   if (!webhook) return;
   --lanes_[webhook.get()].under_way;
   const auto made = static_cast<std::size_t>(delivery->info.attempt_count);
-  if (result.delivered() || made > options_.retry_delays.size()) {
+  if (result.delivered() || made > retry_delays_.size()) {
     return WebhookBook::finish_attempt(*delivery, result, std::nullopt);
   }
-  const std::chrono::milliseconds delay = options_.retry_delays[made - 1];
-  WebhookBook::finish_attempt(*delivery, result, options_.now() + delay);
+  const std::chrono::milliseconds delay = retry_delays_[made - 1];
+  WebhookBook::finish_attempt(*delivery, result, clock_.wall() + delay);
   auto& timer = retries_[delivery.get()];
-  timer = std::make_unique<Timer>(loop_);
+  timer = std::make_unique<ServiceTimer>(clock_);
   timer->start(delay, [this, again = std::weak_ptr(delivery)] {
     const auto alive = again.lock();
     if (!alive) return;

@@ -3,13 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
 
-#include "local/server/event_loop.hpp"
 #include "local/server/lifecycle_journal.hpp"
+#include "local/server/service_clock.hpp"
 #include "local/server/webhook_book.hpp"
 
 namespace nullspace::local {
@@ -19,14 +18,10 @@ namespace nullspace::local {
 class WebhookDispatcher : public LifecycleObserver,
                           public std::enable_shared_from_this<WebhookDispatcher> {
  public:
-  struct Options {
-    // Waiting time before the second attempt, before the third, and so on: one attempt more than
-    // there are delays.
-    std::vector<std::chrono::milliseconds> retry_delays;
-    std::function<Timestamp()> now;  // the server's wall clock
-  };
-
-  WebhookDispatcher(EventLoop& loop, WebhookPoster& poster, Options options);
+  // `retry_delays`: the waiting time before the second attempt, before the third, and so on; one
+  // attempt more than there are delays.
+  WebhookDispatcher(ServiceClock& clock, WebhookPoster& poster,
+                    std::vector<std::chrono::milliseconds> retry_delays);
 
   [[nodiscard]] const WebhookBook& book() const { return book_; }
 
@@ -55,12 +50,12 @@ class WebhookDispatcher : public LifecycleObserver,
   void attempt(const RegisteredWebhook& webhook, const std::shared_ptr<Delivery>& delivery);
   void attempted(const std::shared_ptr<Delivery>& delivery, const WebhookPostResult& result);
 
-  EventLoop& loop_;
+  ServiceClock& clock_;
   WebhookPoster& poster_;
-  Options options_;
+  std::vector<std::chrono::milliseconds> retry_delays_;
   WebhookBook book_;
   std::map<const RegisteredWebhook*, Lane> lanes_;
-  std::map<const Delivery*, std::unique_ptr<Timer>> retries_;
+  std::map<const Delivery*, std::unique_ptr<ServiceTimer>> retries_;
   std::size_t under_way_ = 0;
   std::size_t turn_ = 0;  // where the next round begins, so that none is always the last
   bool stopped_ = false;

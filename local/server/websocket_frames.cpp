@@ -34,9 +34,9 @@ bool may_be_sent(std::uint16_t code) {
          (code >= 3000 && code <= 4999);
 }
 
-std::string frame_header(std::uint8_t opcode, std::size_t size) {
+std::string frame_header(std::uint8_t opcode, std::size_t size, bool last = true) {
   std::string header;
-  header.push_back(static_cast<char>(0x80U | opcode));
+  header.push_back(static_cast<char>((last ? 0x80U : 0U) | opcode));
   if (size < 126) {
     header.push_back(static_cast<char>(size));
   } else if (size <= 0xFFFF) {
@@ -171,6 +171,14 @@ std::optional<FrameFailure> FrameDecoder::end_frame(std::vector<Received>& recei
 
 std::string text_frame_header(std::size_t payload_size) {
   return frame_header(kText, payload_size);
+}
+
+std::string binary_frame_header(std::size_t payload_size) {
+  return frame_header(kBinary, payload_size);
+}
+
+std::string text_fragment_header(std::size_t payload_size, bool first, bool last) {
+  return frame_header(first ? kText : kContinuation, payload_size, last);
 }
 
 std::string ping_frame(std::string_view payload) {

@@ -65,6 +65,9 @@ class FrameDecoder {
 
 // Header of an unfragmented, unmasked frame.
 std::string text_frame_header(std::size_t payload_size);
+std::string binary_frame_header(std::size_t payload_size);
+// Header of one part of a fragmented text message.
+std::string text_fragment_header(std::size_t payload_size, bool first, bool last);
 std::string ping_frame(std::string_view payload);
 std::string pong_frame(std::string_view payload);
 // The reason is cut to what a control frame holds.

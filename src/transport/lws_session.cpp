@@ -60,9 +60,9 @@ std::string fitting_reason(std::string_view reason) {
   return is_utf8(reason) ? std::string(reason) : std::string();
 }
 
-lws_write_protocol frame_kind(bool first, bool last) noexcept {
-  const int kind =
-      (first ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION) | (last ? 0 : LWS_WRITE_NO_FIN);
+lws_write_protocol frame_kind(MessageKind message, bool first, bool last) noexcept {
+  const int opcode = message == MessageKind::binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
+  const int kind = (first ? opcode : LWS_WRITE_CONTINUATION) | (last ? 0 : LWS_WRITE_NO_FIN);
   return static_cast<lws_write_protocol>(kind);
 }
 
@@ -95,8 +95,8 @@ void LwsSession::start(std::optional<TransportFailure> failed) {
   finish(failure(TransportFailureKind::cancelled, "the WebSocket transport is shut down"));
 }
 
-SendStatus LwsSession::try_send(std::string_view message) {
-  const SendStatus status = queue_.push(message);
+SendStatus LwsSession::try_send(std::string_view message, MessageKind kind) {
+  const SendStatus status = queue_.push(message, kind);
   if (status == SendStatus::queued && !write_wanted_.exchange(true)) {
     const bool posted = io_->post([self = shared_from_this()] {
       self->write_wanted_ = false;
@@ -453,7 +453,11 @@ int LwsSession::on_receive(lws* wsi, const char* data, std::size_t size) {
     if (!complete) return 0;
     message = std::exchange(message_, {});
   }
-  if (lws_frame_is_binary(wsi) == 0 && !is_utf8(message)) {
+  if (lws_frame_is_binary(wsi) != 0) {
+    listener_->on_binary_message(std::move(message));
+    return 0;
+  }
+  if (!is_utf8(message)) {
     say_farewell(
         {.code = kNotText,
          .reason = "invalid UTF-8",
@@ -488,7 +492,7 @@ int LwsSession::on_writable(lws* wsi) {
     const bool last = frame_->sent + part == frame_->size;
     // It takes all or fails; what the socket does not take it copies aside.
     if (lws_write(wsi, frame_->payload() + frame_->sent, part,
-                  frame_kind(frame_->sent == 0, last)) < 0) {
+                  frame_kind(frame_->kind, frame_->sent == 0, last)) < 0) {
       return -1;
     }
     frame_->sent += part;

@@ -42,7 +42,7 @@ class LwsSession final : public LwsClient, public std::enable_shared_from_this<L
   // Any thread, once. With a failure it only reports that.
   void start(std::optional<TransportFailure> failed);
   // Any thread.
-  [[nodiscard]] SendStatus try_send(std::string_view message);
+  [[nodiscard]] SendStatus try_send(std::string_view message, MessageKind kind);
   void set_paused(bool paused);
   void close(std::uint16_t code, std::string_view reason);
   void abort();

@@ -100,7 +100,10 @@ class LwsConnection final : public WebSocketConnection {
   ~LwsConnection() override { abort_session(); }
 
   SendStatus try_send(std::string_view message) override {
-    return usable() ? session_->try_send(message) : SendStatus::closed;
+    return usable() ? session_->try_send(message, MessageKind::text) : SendStatus::closed;
+  }
+  SendStatus try_send_binary(std::string_view message) override {
+    return usable() ? session_->try_send(message, MessageKind::binary) : SendStatus::closed;
   }
   void pause_reading() override {
     if (usable()) session_->set_paused(true);

@@ -5,12 +5,13 @@
 
 namespace nullspace::inline v0::transport {
 
-SendStatus SendQueue::push(std::string_view message) {
+SendStatus SendQueue::push(std::string_view message, MessageKind kind) {
   // Copied without the lock: the I/O thread must not wait for 16 MiB to be moved.
   Frame frame;
   frame.buffer = std::make_unique_for_overwrite<unsigned char[]>(headroom_ + message.size());
   frame.headroom = headroom_;
   frame.size = message.size();
+  frame.kind = kind;
   if (!message.empty()) std::memcpy(frame.payload(), message.data(), message.size());
 
   const std::size_t cost = message.size() + kMessageOverhead;

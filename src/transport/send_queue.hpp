@@ -12,6 +12,8 @@
 
 namespace nullspace::inline v0::transport {
 
+enum class MessageKind { text, binary };
+
 // Thread-safe and bounded.
 class SendQueue {
  public:
@@ -24,6 +26,7 @@ class SendQueue {
     std::unique_ptr<unsigned char[]> buffer{};
     std::size_t headroom{0};
     std::size_t size{0};
+    MessageKind kind{MessageKind::text};
     // Bytes that have been handed on.
     std::size_t sent{0};
 
@@ -33,7 +36,7 @@ class SendQueue {
   SendQueue(std::size_t limit, std::size_t headroom) : limit_(limit), headroom_(headroom) {}
 
   // `full` above the limit, except that a message above it goes when nothing else is queued.
-  [[nodiscard]] SendStatus push(std::string_view message);
+  [[nodiscard]] SendStatus push(std::string_view message, MessageKind kind = MessageKind::text);
   // The next message. It counts until it is given to release().
   [[nodiscard]] std::optional<Frame> pop();
   // true when a push() was refused and there is room again (at most half of the limit is used).

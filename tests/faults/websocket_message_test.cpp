@@ -185,6 +185,55 @@ TEST_CASE("WebSocket: binary messages are messages, too, and need not be text") 
   CHECK(client.listener->messages().front() == std::string("\xFF\xFE\0raw", 6));
 }
 
+TEST_CASE(
+    "WebSocket: a listener that tells text and binary apart, and binary messages of our own") {
+  struct Telling final : nullspace::WebSocketListener {
+    std::promise<std::string> text;
+    std::promise<std::string> binary;
+    void on_open() override {}
+    void on_message(std::string message) override { text.set_value(std::move(message)); }
+    void on_binary_message(std::string message) override { binary.set_value(std::move(message)); }
+    void on_drained() override {}
+    void on_closed(const nullspace::TransportFailure&) override {}
+  };
+  // Larger than what goes out in one frame.
+  const std::string large = std::string(std::size_t{3} << 20, '\xFF');
+  std::promise<std::string> sent;
+  RawPeer peer([&](RawConnection& connection) {
+    if (!connection.accept_websocket()) return;
+    std::string seen;
+    bool large_is_whole = false;
+    for (int messages = 0; messages < 3;) {
+      auto frame = connection.read_data_frame();
+      if (!frame) break;
+      seen += frame->opcode == Opcode::binary ? 'b' : frame->opcode == Opcode::text ? 't' : '.';
+      std::string payload = std::move(frame->payload);
+      while (!frame->final && (frame = connection.read_data_frame())) {
+        if (frame->opcode != Opcode::continuation) seen += '!';
+        payload += frame->payload;
+      }
+      large_is_whole = large_is_whole || payload == large;
+      ++messages;
+    }
+    sent.set_value(seen + (large_is_whole ? " whole" : " broken"));
+    connection.send_frame(Opcode::binary, std::string("\0\xFF", 2));
+    connection.send_frame(Opcode::text, "text");
+    connection.wait_for_end();
+  });
+  SocketClient client;
+  const auto listener = std::make_shared<Telling>();
+  const auto connection =
+      client.websocket->open(SocketClient::request_to(peer.url("ws", "/v1/monitor/ws")), listener);
+  CHECK(connection->try_send_binary(std::string("\0\xFF", 2)) == SendStatus::queued);
+  CHECK(connection->try_send("text") == SendStatus::queued);
+  CHECK(connection->try_send_binary(large) == SendStatus::queued);
+  CHECK(sent.get_future().get() == "btb whole");
+  CHECK(listener->binary.get_future().get() == std::string("\0\xFF", 2));
+  CHECK(listener->text.get_future().get() == "text");
+  connection->abort();
+  CHECK(connection->try_send_binary("late") == SendStatus::closed);
+}
+
 TEST_CASE("WebSocket: UTF-8 may be cut anywhere between fragments and reads") {
   RawPeer peer([](RawConnection& connection) {
     if (!connection.accept_websocket()) return;

@@ -18,9 +18,9 @@ constexpr auto kIdleLimit = std::chrono::seconds(60);
 
 }  // namespace
 
-ControlChannel::ControlChannel(EventLoop& loop, SandboxService& service,
+ControlChannel::ControlChannel(ServiceClock& clock, SandboxService& service,
                                std::shared_ptr<Sandbox> sandbox, Dialect dialect)
-    : service_(service), sandbox_(std::move(sandbox)), dialect_(dialect), idle_timer_(loop) {}
+    : service_(service), sandbox_(std::move(sandbox)), dialect_(dialect), idle_timer_(clock) {}
 
 void ControlChannel::on_open(std::shared_ptr<WebSocketSession> session) {
   session_ = std::move(session);

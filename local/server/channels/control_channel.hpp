@@ -30,7 +30,7 @@ class ControlChannel : public WebSocketHandler,
     [[nodiscard]] virtual bool input_congested() const = 0;
   };
 
-  ControlChannel(EventLoop& loop, SandboxService& service, std::shared_ptr<Sandbox> sandbox,
+  ControlChannel(ServiceClock& clock, SandboxService& service, std::shared_ptr<Sandbox> sandbox,
                  Dialect dialect);
 
   void on_open(std::shared_ptr<WebSocketSession> session) override;
@@ -78,7 +78,7 @@ class ControlChannel : public WebSocketHandler,
   std::shared_ptr<WebSocketSession> session_;
   std::set<std::string> starting_;
   std::map<std::string, std::shared_ptr<Stream>> streams_;
-  Timer idle_timer_;
+  ServiceTimer idle_timer_;
   bool stopped_ = false;  // the sandbox
 };
 

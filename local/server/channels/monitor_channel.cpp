@@ -9,6 +9,8 @@ namespace nullspace::local {
 namespace {
 
 constexpr std::size_t kMaxSubscriptions = 64;
+// How long a manual clock waits for a list of processes.
+constexpr auto kListPatience = std::chrono::seconds(2);
 
 bool is_shown(const Sandbox& sandbox, AccountId account) {
   return sandbox.spec().account == account && sandbox.status() != SandboxStatus::creating &&
@@ -17,8 +19,8 @@ bool is_shown(const Sandbox& sandbox, AccountId account) {
 
 }  // namespace
 
-MonitorChannel::MonitorChannel(EventLoop& loop, SandboxService& service, AccountId account)
-    : loop_(loop), service_(service), account_(account) {}
+MonitorChannel::MonitorChannel(ServiceClock& clock, SandboxService& service, AccountId account)
+    : clock_(clock), service_(service), account_(account) {}
 
 void MonitorChannel::on_open(std::shared_ptr<WebSocketSession> session) {
   session_ = std::move(session);
@@ -57,7 +59,7 @@ void MonitorChannel::subscribe(const wire::MonitorSubscribe& message) {
   }
   subscriptions_.insert_or_assign(
       message.id,
-      std::make_shared<Subscription>(loop_, wire::clamp_monitor_interval(message.interval),
+      std::make_shared<Subscription>(clock_, wire::clamp_monitor_interval(message.interval),
                                      message.include_processes));
   send_snapshot(message.id);
   tick(message.id);
@@ -99,7 +101,7 @@ void MonitorChannel::report(const std::string& id, Subscription& subscription) {
           self->send(wire::encode_monitor_metrics(dialect, id, {sandbox_id, *sample}));
         });
     if (!subscription.include_processes) continue;
-    sandbox->processes().list([weak, id, dialect,
+    sandbox->processes().list([weak, id, dialect, hold = clock_.hold(kListPatience),
                                sandbox_id = sandbox->id()](std::vector<ProcessInfo> processes) {
       const auto self = weak.lock();
       if (!self || !self->subscriptions_.contains(id)) return;

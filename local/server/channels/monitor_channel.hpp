@@ -18,7 +18,7 @@ class MonitorChannel : public WebSocketHandler,
                        public SandboxObserver,
                        public std::enable_shared_from_this<MonitorChannel> {
  public:
-  MonitorChannel(EventLoop& loop, SandboxService& service, AccountId account);
+  MonitorChannel(ServiceClock& clock, SandboxService& service, AccountId account);
 
   void on_open(std::shared_ptr<WebSocketSession> session) override;
   void on_message(std::string text, bool binary) override;
@@ -29,11 +29,11 @@ class MonitorChannel : public WebSocketHandler,
 
  private:
   struct Subscription {
-    Subscription(EventLoop& loop, std::chrono::milliseconds every, bool processes)
-        : interval(every), include_processes(processes), timer(loop) {}
+    Subscription(ServiceClock& clock, std::chrono::milliseconds every, bool processes)
+        : interval(every), include_processes(processes), timer(clock) {}
     std::chrono::milliseconds interval;
     bool include_processes;
-    Timer timer;
+    ServiceTimer timer;
   };
 
   void subscribe(const wire::MonitorSubscribe& message);
@@ -43,7 +43,7 @@ class MonitorChannel : public WebSocketHandler,
   void send_update(const Sandbox& sandbox, bool removed);
   void send(std::string message);
 
-  EventLoop& loop_;
+  ServiceClock& clock_;
   SandboxService& service_;
   AccountId account_;
   std::shared_ptr<WebSocketSession> session_;

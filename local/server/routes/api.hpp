@@ -10,13 +10,17 @@
 #include "local/server/request.hpp"
 #include "local/server/router.hpp"
 #include "local/server/sandbox_service.hpp"
+#include "local/server/service_clock.hpp"
 #include "local/server/webhook_dispatcher.hpp"
 
 namespace nullspace::local {
 
+class ControlDoor;
+
 // What the routes work with.
 struct Api {
   EventLoop& loop;
+  ServiceClock& clock;
   SandboxService& service;
   IdempotencyStore& idempotency;
   LifecycleJournal& journal;
@@ -41,6 +45,7 @@ void add_pty_routes(Router& router, const Api& api);
 void add_channel_routes(Router& router, const Api& api);
 void add_lifecycle_routes(Router& router, const Api& api);
 void add_webhook_routes(Router& router, const Api& api);
+void add_control_routes(Router& router, ControlDoor& door);
 // The service's other routes, so that a client learns that they are missing here and not in the
 // service.
 void add_missing_routes(Router& router);

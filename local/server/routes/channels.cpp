@@ -21,13 +21,13 @@ void open_control(const Api& api, const RequestPtr& request) {
   }
   with_running_sandbox(api, request, [&api, request](const std::shared_ptr<Sandbox>& sandbox) {
     request->responder.accept_websocket(
-        std::make_shared<ControlChannel>(api.loop, api.service, sandbox, request->dialect));
+        std::make_shared<ControlChannel>(api.clock, api.service, sandbox, request->dialect));
   });
 }
 
 void open_monitor(const Api& api, const RequestPtr& request) {
   request->responder.accept_websocket(
-      std::make_shared<MonitorChannel>(api.loop, api.service, request->account));
+      std::make_shared<MonitorChannel>(api.clock, api.service, request->account));
 }
 
 }  // namespace

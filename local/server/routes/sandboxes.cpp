@@ -44,7 +44,7 @@ bool answered_before(const Api& api, const RequestPtr& request,
                      const std::optional<IdempotencyStore::Key>& key) {
   if (!key) return false;
   const auto body = wire::parse_json(request->http.body);
-  const auto verdict = api.idempotency.begin(*key, body ? *body : Json(), Clock::now());
+  const auto verdict = api.idempotency.begin(*key, body ? *body : Json(), api.clock.now());
   switch (verdict) {
     case IdempotencyStore::Verdict::fresh:
       return false;

@@ -15,13 +15,17 @@ namespace nullspace::test {
 
 RawSocket::RawSocket(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   REQUIRE(fd_);
-  const timeval patience{kPatience.count(), 0};
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  set_patience(kPatience);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+}
+
+void RawSocket::set_patience(std::chrono::milliseconds patience) {
+  const timeval limit{patience.count() / 1000, patience.count() % 1000 * 1000};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 void RawSocket::set_receive_buffer(int bytes) {
@@ -49,6 +53,7 @@ std::string RawSocket::receive() {
   do {
     got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
   } while (got < 0 && errno == EINTR);
+  was_reset_ = got < 0 && errno == ECONNRESET;
   if (got <= 0) return {};
   return {bytes.data(), static_cast<std::size_t>(got)};
 }
@@ -137,13 +142,17 @@ std::string RawClient::shell(const std::string& sandbox_path, const std::string&
   return answer.json()["stdout"].as_string().value();
 }
 
-RawWebSocket::RawWebSocket(std::uint16_t port, const std::string& path, const std::string& key)
+RawWebSocket::RawWebSocket(std::uint16_t port, const std::string& path, const std::string& key,
+                           const RawHeaders& headers)
     : socket_(port) {
+  std::string more;
+  for (const auto& [name, value] : headers)
+    more += name + ": " + value + "\r\n";
   socket_.send("GET " + path +
                " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                "Authorization: Bearer " +
-               key + "\r\n\r\n");
+               key + "\r\n" + more + "\r\n");
   const std::string head = socket_.receive_until("\r\n\r\n");
   INFO(head);
   REQUIRE(head.starts_with("HTTP/1.1 101 "));
@@ -182,6 +191,7 @@ std::optional<RawWebSocket::Frame> RawWebSocket::receive_frame() {
   if (head.empty()) return std::nullopt;
   Frame frame;
   frame.opcode = static_cast<unsigned char>(head[0]) & 0x0FU;
+  frame.last = (static_cast<unsigned char>(head[0]) & 0x80U) != 0;
   std::size_t size = static_cast<unsigned char>(head[1]);
   if (size >= 126) {
     const std::string extended = socket_.receive_exactly(size == 126 ? 2 : 8);

@@ -33,6 +33,9 @@ class RawSocket {
   std::string receive_until(std::string_view text);
   std::string receive_exactly(std::size_t size);
   void set_receive_buffer(int bytes);
+  void set_patience(std::chrono::milliseconds patience);
+  // The connection ended by a RST.
+  [[nodiscard]] bool was_reset() const { return was_reset_; }
   // Nothing more is sent; the server sees the end.
   void finish_sending();
   void close() { fd_.reset(); }
@@ -40,6 +43,7 @@ class RawSocket {
  private:
   local::guest::UniqueFd fd_;
   std::string buffer_;
+  bool was_reset_ = false;
 };
 
 struct RawAnswer {
@@ -81,7 +85,8 @@ RawAnswer read_answer(RawSocket& socket);
 
 class RawWebSocket {
  public:
-  RawWebSocket(std::uint16_t port, const std::string& path, const std::string& key);
+  RawWebSocket(std::uint16_t port, const std::string& path, const std::string& key,
+               const RawHeaders& headers = {});
 
   void send(const Json& message) { send_text(message.dump()); }
   void send_text(std::string_view text);
@@ -98,13 +103,15 @@ class RawWebSocket {
   [[nodiscard]] int pings() const { return pings_; }
   RawSocket& socket() { return socket_; }
 
- private:
   struct Frame {
     unsigned opcode = 0;
+    bool last = true;
     std::string payload;
   };
   // Nothing at the end of the stream.
   std::optional<Frame> receive_frame();
+
+ private:
   std::optional<std::string> receive_text();
 
   RawSocket socket_;

@@ -20,8 +20,9 @@ struct TestServer {
   [[nodiscard]] RawClient client(const std::string& key = kKey) const {
     return RawClient(server.port(), key);
   }
-  [[nodiscard]] RawWebSocket socket(const std::string& path, const std::string& key = kKey) const {
-    return RawWebSocket(server.port(), path, key);
+  [[nodiscard]] RawWebSocket socket(const std::string& path, const std::string& key = kKey,
+                                    const RawHeaders& headers = {}) const {
+    return RawWebSocket(server.port(), path, key, headers);
   }
 
   static local::ServerOptions with_keys(local::ServerOptions options) {

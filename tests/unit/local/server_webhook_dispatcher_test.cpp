@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "local/server/webhook_signature.hpp"
 #include "tests/support/catch.hpp"
 #include "wire/lifecycle_messages.hpp"
+#include "wire/webhook_signature.hpp"
 
 namespace {
 
@@ -26,6 +26,7 @@ using nullspace::WebhookCreateOptions;
 using nullspace::WebhookUpdateOptions;
 using nullspace::local::EventLoop;
 using nullspace::local::LifecycleJournal;
+using nullspace::local::ServiceClock;
 using nullspace::local::WebhookBook;
 using nullspace::local::WebhookDispatcher;
 using nullspace::local::WebhookPost;
@@ -99,10 +100,11 @@ struct Stage {
   }
 
   std::unique_ptr<EventLoop> loop = EventLoop::create();
+  ServiceClock clock{*loop, ServiceClock::Mode::real};
   LifecycleJournal journal{[] { return kNow; }};
   Poster poster;
   std::shared_ptr<WebhookDispatcher> dispatcher = std::make_shared<WebhookDispatcher>(
-      *loop, poster, WebhookDispatcher::Options{{1ms, 2ms}, [] { return kNow; }});
+      clock, poster, std::vector<std::chrono::milliseconds>{1ms, 2ms});
 };
 
 struct HeldStage : Stage<HeldPoster> {
@@ -143,8 +145,7 @@ TEST_CASE("a delivery is the event, signed, with the ids in its headers") {
   CHECK(header(post, "x-nullspace-delivery-id") == hook->deliveries.at(0)->info.id);
   CHECK(header(post, "x-nullspace-event-id") == event.id);
   CHECK(header(post, "x-nullspace-signature-version") == "v1");
-  CHECK(header(post, "x-nullspace-signature") ==
-        nullspace::local::webhook_signature("whsec", post.body));
+  CHECK(header(post, "x-nullspace-signature") == nullspace::wire::sign_webhook("whsec", post.body));
   CHECK(hook->deliveries.at(0)->info.delivery_status == DeliveryStatus::in_progress);
   stage.poster.answer(202);
   CHECK(hook->deliveries.at(0)->info.delivery_status == DeliveryStatus::succeeded);
@@ -258,8 +259,7 @@ TEST_CASE("a new URL and a new secret hold for the next attempt") {
   REQUIRE(stage.poster.posts.size() == 2);
   const WebhookPost& last = stage.poster.posts[1];
   CHECK(last.url == "https://new.example.test/");
-  CHECK(header(last, "x-nullspace-signature") ==
-        nullspace::local::webhook_signature("new", last.body));
+  CHECK(header(last, "x-nullspace-signature") == nullspace::wire::sign_webhook("new", last.body));
   CHECK(last.body.find("\"machine_id\":\"id_1\"") != std::string::npos);
 }
 

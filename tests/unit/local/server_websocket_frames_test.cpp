@@ -106,6 +106,7 @@ TEST_CASE("frames are written with the shortest length") {
   CHECK(text_frame_header(125) == "\x81\x7D");
   CHECK(text_frame_header(126) == std::string("\x81\x7E\x00\x7E", 4));
   CHECK(text_frame_header(65'536) == std::string("\x81\x7F\x00\x00\x00\x00\x00\x01\x00\x00", 10));
+  CHECK(binary_frame_header(3) == "\x82\x03");
   CHECK(ping_frame("x") == "\x89\x01x");
   CHECK(close_frame(1000, "") == "\x88\x02\x03\xE8");
   CHECK(close_frame(1005, "") == std::string("\x88\x00", 2));

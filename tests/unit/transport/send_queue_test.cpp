@@ -5,6 +5,7 @@
 #include "tests/support/catch.hpp"
 
 using nullspace::SendStatus;
+using nullspace::transport::MessageKind;
 using nullspace::transport::SendQueue;
 
 namespace {
@@ -20,14 +21,16 @@ std::string text_of(const SendQueue::Frame& frame) {
 TEST_CASE("messages come out as they went in, with room for a head") {
   SendQueue queue(1'000, 16);
   REQUIRE(queue.push("one") == SendStatus::queued);
-  REQUIRE(queue.push("") == SendStatus::queued);
+  REQUIRE(queue.push("", MessageKind::binary) == SendStatus::queued);
   const auto first = queue.pop();
   const auto second = queue.pop();
   REQUIRE(first);
   REQUIRE(second);
   CHECK(text_of(*first) == "one");
   CHECK(first->payload() - first->buffer.get() == 16);
+  CHECK(first->kind == MessageKind::text);
   CHECK(second->size == 0);
+  CHECK(second->kind == MessageKind::binary);
   CHECK_FALSE(queue.pop());
 }
 

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "local/server/auth.hpp"
+#include "local/server/event_loop.hpp"
+#include "local/server/faults/fault_rule.hpp"
+#include "local/server/service_clock.hpp"
+#include "local/server/websocket_frames.hpp"
+
+namespace nullspace::local {
+
+class FaultBook;
+
+// What every connection works with.
+struct ServingContext {
+  EventLoop& loop;
+  ServiceClock& clock;
+  FaultBook& faults;
+  Clock::duration ping_interval;  // 0: none
+};
+
+// Whom a connection belongs to, as the front door found out.
+struct ConnectionOwner {
+  AccountId account = 0;
+  RequestFacts facts;
+  std::vector<FaultRule> faults;  // that the request asked for itself
+};
+
+// How a connection is ended under its client.
+struct ConnectionEnd {
+  enum class How {
+    reset,  // RST
+    close,  // a WebSocket by its closing handshake, another orderly
+    vanish  // it stays, and nothing happens on it any more
+  };
+  How how = How::reset;
+  std::uint16_t close_code = kCloseGoingAway;
+};
+
+}  // namespace nullspace::local
