@@ -168,7 +168,7 @@ struct LifecycleStreamOptions {
   std::string after_event_id{};
   bool live_only{false};
   std::optional<int> replay_limit{100};
-  /// Ends the range within 50 ms, as if there were no more events.
+  /// Ends the range within 50 ms, as if there were no more events; also while it is connecting.
   std::stop_token stop{};
   /// On the thread that iterates. Without it a gap is thrown as Error `lifecycle_gap`.
   std::function<void(const LifecycleGap&)> on_gap{};

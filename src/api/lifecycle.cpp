@@ -22,6 +22,17 @@ namespace {
   throw_error(support::cancelled("this Lifecycle was closed"));
 }
 
+// Nothing when the application's token ended it before it began: a range without events.
+std::shared_ptr<detail::LifecycleReader> open_reader(const Client& client,
+                                                     detail::LifecycleSource source,
+                                                     LifecycleStreamOptions options) {
+  const std::stop_token stop = options.stop;
+  auto reader = detail::LifecycleReader::open(client.core(), std::move(source), std::move(options));
+  if (reader.ok()) return *std::move(reader);
+  if (reader.error().kind == ErrorKind::cancelled && stop.stop_requested()) return nullptr;
+  throw_error(std::move(reader).error());
+}
+
 }  // namespace
 
 Lifecycle::Lifecycle() : Lifecycle(Client()) {}
@@ -55,10 +66,9 @@ Subscription Lifecycle::subscribe(LifecycleSubscribeOptions options) const {
 
 LifecycleStream Lifecycle::stream(LifecycleStreamOptions options) const {
   if (registry_->closed()) throw_closed();
-  const auto reader = value_or_throw(
-      detail::LifecycleReader::open(client_.core(), detail::account_source(), std::move(options)));
+  const auto reader = open_reader(client_, detail::account_source(), std::move(options));
   LifecycleStream stream(reader);
-  if (!registry_->add(reader)) throw_closed();
+  if (reader && !registry_->add(reader)) throw_closed();
   return stream;
 }
 
@@ -119,8 +129,7 @@ LifecycleStream Sandbox::stream_events(LifecycleStreamOptions options) const {
         support::invalid_request("sandbox_id: these are the events of one sandbox already"));
   }
   auto source = value_or_throw(detail::sandbox_source(core_->client(), core_->id()));
-  return LifecycleStream(value_or_throw(
-      detail::LifecycleReader::open(client().core(), std::move(source), std::move(options))));
+  return LifecycleStream(open_reader(client(), std::move(source), std::move(options)));
 }
 
 }  // namespace nullspace::inline v0

@@ -128,6 +128,7 @@ LifecyclePosition::Baseline LifecycleFeed::find_baseline(const std::stop_token& 
 }
 
 support::Result<std::shared_ptr<MessageStream>> LifecycleFeed::open(const std::stop_token& stop) {
+  if (stop.stop_requested()) return support::cancelled("stopped before it began");
   // Before the connection: what happens between the two comes twice, instead of not at all.
   if (position_.cursor().id.empty()) position_.set_baseline(find_baseline(stop));
   const Timeouts& timeouts = client_->options().timeouts;

@@ -66,12 +66,16 @@ std::optional<LifecyclePosition::Point> LifecyclePosition::subscribed() {
   log_offset_ = 0;
   log_read_ = false;
   complete_until_.reset();
+  log_first_ = false;
   const bool is_live = asked_.live_only.value_or(false);
   if (!is_live && !asked_.after_event_id.empty()) {
     const bool is_cursor = asked_.after_event_id == cursor_.id;
     complete_until_ = is_cursor ? cursor_ : baseline_.newest;
   } else if (!is_live && !is_first && baseline_.known) {
     complete_until_ = baseline_.newest;
+    // Without a cursor a server repeats the last events, not the first ones: what comes before them
+    // is to be delivered before them.
+    log_first_ = baseline_.newest.id.empty();
   }
   // A live connection that follows another: what happened in between is not known.
   if (is_first || !is_live) return std::nullopt;
@@ -99,8 +103,8 @@ bool LifecyclePosition::take(const LifecycleEvent& event) {
 }
 
 bool LifecyclePosition::behind() const noexcept {
-  return complete_until_ && !log_read_ &&
-         received_ >= asked_.replay_limit.value_or(wire::kDefaultReplay);
+  const bool is_full = received_ >= asked_.replay_limit.value_or(wire::kDefaultReplay);
+  return complete_until_ && !log_read_ && (is_full || log_first_);
 }
 
 wire::LifecycleQuery LifecyclePosition::filters(wire::LifecycleScope scope) const {
@@ -135,7 +139,7 @@ bool LifecyclePosition::matches(const LifecycleEvent& event) const {
 
 std::vector<LifecycleEvent> LifecyclePosition::take_page(LifecyclePage page) {
   auto begin = page.events.begin();
-  if (log_offset_ == 0) {
+  if (log_offset_ == 0 && !complete_until_->id.empty()) {
     // The list begins with an instant, and other events of that instant may be older.
     const std::string& last_known =
         complete_until_->time ? complete_until_->id : first_received_.id;

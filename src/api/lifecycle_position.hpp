@@ -87,6 +87,8 @@ class LifecyclePosition {
   wire::LifecycleSubscribe asked_{};
   // What came before it is complete. Nothing: no such point is known, or none is needed.
   std::optional<Point> complete_until_{};
+  // The log is to be read before the first message.
+  bool log_first_{false};
   std::int64_t received_{0};
   Point first_received_{};
   bool log_read_{false};

@@ -119,10 +119,12 @@ TEST_CASE("lifecycle_position: before the first event, the baseline stands in") 
     CHECK(position.request() ==
           LifecycleSubscribe{.live_only = false, .replay_limit = kDefaultReplay});
     CHECK_FALSE(position.subscribed());
-    // More than a server repeats: the log is read from its beginning.
-    CHECK(take(position, 1, kDefaultReplay) == kDefaultReplay);
+    // Only the last ones may be repeated: the log is read first, from its beginning.
     REQUIRE(position.behind());
     CHECK_FALSE(position.next_page(LifecycleScope::account).from);
+    CHECK(position.take_page(page_of(1, 150)).size() == 150);
+    CHECK_FALSE(position.behind());
+    CHECK(take(position, 51, 151) == 1);
   }
   SECTION("with a past that may not have come: it is asked for again") {
     const LifecycleSubscribe wanted{.live_only = false, .replay_limit = 10};

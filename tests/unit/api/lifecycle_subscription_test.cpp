@@ -281,6 +281,20 @@ TEST_CASE("a live subscription that is lost before its first event misses none")
     push_events(*second, 1, 1);
     REQUIRE(heard.wait_for(4));
     CHECK(heard.all().back() == "evt_1");
+    CHECK(scripted.http->count() == 2);
+  }
+  SECTION("there were none, and then more than are repeated") {
+    const Subscription live =
+        Lifecycle(scripted.client()).subscribe(listening(heard, {.live_only = true}));
+    scripted.http->push(event_page(event_range(1, 150)));
+    scripted.network->next_peer()->fail(TransportFailureKind::receive);
+    const auto second = next_greeted(scripted);
+    push_events(*second, 51, 151);
+    REQUIRE(heard.wait_for(154));
+    Words expected{"connected", "reconnecting:transport_error", "connected"};
+    for (int n = 1; n <= 151; ++n)
+      expected.push_back(event_id(n));
+    CHECK(heard.all() == expected);
   }
   SECTION("the log cannot be asked: the application is told") {
     scripted.http->push(response(GENERATE(404, 500, 501), error_body("no")));
@@ -634,14 +648,16 @@ class LogServer {
 
   void subscribe(ScriptedPeer& peer, const Json& hello) {
     const std::lock_guard lock(mutex_);
-    const std::string after = hello["after_event_id"].as_string().value_or("evt_0");
-    const int cursor = std::stoi(after.substr(4));
-    const int last = hello["live_only"].as_bool().value_or(false)
-                         ? cursor
-                         : std::min(written_, cursor + kReplay);
     peer.push(subscribed_message());
-    for (int n = std::max(cursor, 1); n <= last; ++n)
-      peer.push(event_message(n));
+    if (const auto after = hello["after_event_id"].as_string()) {
+      // The cursor itself again, and the first ones after it.
+      const int cursor = std::stoi(after->substr(4));
+      for (int n = cursor; n <= std::min(written_, cursor + kReplay); ++n)
+        peer.push(event_message(n));
+    } else if (!hello["live_only"].as_bool().value_or(false)) {
+      for (int n = std::max(1, written_ - kReplay + 1); n <= written_; ++n)
+        peer.push(event_message(n));
+    }
     peer_ = peer.shared_from_this();
   }
 
