@@ -406,3 +406,23 @@ TEST_CASE("neither secrets nor the URLs of webhooks get into the log") {
   CHECK(log.find("whsec_4f") == std::string::npos);
   CHECK(log.find("in-the-url") == std::string::npos);
 }
+
+TEST_CASE("with a manual clock attempts come when it is moved") {
+  nullspace::local::ServerOptions options;
+  options.clock = nullspace::local::ClockMode::manual;
+  options.webhook_retry_delays = {1h, 24h};
+  TestServer server(std::move(options));
+  Receiver receiver({500, 503});
+  RawClient client = server.client();
+  const Json webhook = add_webhook(client, registration(receiver.url(), {"create"}));
+  client.create();
+  receiver.wait_for(1);
+  server.server.advance_clock(59min);
+  CHECK(receiver.posted().size() == 1);
+  // An attempt is over before the clock goes on.
+  server.server.advance_clock(1min);
+  CHECK(receiver.posted().size() == 2);
+  server.server.advance_clock(24h);
+  CHECK(receiver.posted().size() == 3);
+  CHECK(deliveries(client, webhook).at(0)["delivery_status"].as_string() == "succeeded");
+}
