@@ -251,6 +251,12 @@ TEST_CASE("a reset leaves nothing of an account, and another alone") {
   const std::string before = keyed();
   CHECK(keyed() == before);
   server.install("return-503", {{"path", "/v1/snapshots"}});
+  REQUIRE(client
+              .post("/v1/lifecycle/webhooks", Json::Object{{"url", "https://hooks.example.test/"},
+                                                           {"operations", Json::Array{"create"}},
+                                                           {"signing_secret", "whsec_1"},
+                                                           {"enabled", false}})
+              .status == 201);
   RawWebSocket monitor = server.socket("/v1/monitor/ws");
   monitor.send(Json::Object{{"type", "monitor_subscribe"}, {"id", "m"}});
   monitor.receive_type("monitor_snapshot");
@@ -266,6 +272,9 @@ TEST_CASE("a reset leaves nothing of an account, and another alone") {
   for (int i = 0; i < 3; ++i)
     CHECK(monitor.receive_type("monitor_update")["removed"].as_bool() == true);
   CHECK(exec.receive_close() == 1000);
+  CHECK(client.get("/v1/lifecycle/events").json()["events"].array().empty());
+  CHECK(client.get("/v1/lifecycle/webhooks").json().array().empty());
+  CHECK_FALSE(other.get("/v1/lifecycle/events").json()["events"].array().empty());
   CHECK(keyed() != before);
   CHECK(other.get(others).status == 200);
   CHECK(other.shell(others, "echo alive") == "alive\n");
@@ -290,6 +299,7 @@ TEST_CASE("what is being created while all is reset does not stay") {
     return ended == 1;
   }));
   CHECK(nullspace::test::read_answer(creating).status == 201);
+  CHECK(client.get("/v1/lifecycle/events").json()["events"].array().empty());
   CHECK(client.get("/v1/sandboxes").json().array().empty());
   CHECK(test::eventually([&] { return trees_below(state_dir) == 0; }));
   server.server.stop();

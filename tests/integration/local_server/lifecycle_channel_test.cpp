@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "local/server/channels/lifecycle_channel.hpp"
+#include "local/server/faults/fault_book.hpp"
 #include "tests/integration/local_server/test_server.hpp"
 #include "tests/support/catch.hpp"
 
@@ -339,9 +340,12 @@ TEST_CASE("what a client does not take stays in the log and is queued nowhere") 
   server::LifecycleJournal journal(
       [] { return nullspace::Timestamp(std::chrono::hours(480'000)); });
   const auto channel = std::make_shared<server::LifecycleChannel>(journal, 1, std::nullopt);
+  server::ServiceClock clock(*loop, server::ServiceClock::Mode::real);
+  server::FaultBook faults;
   const auto session = std::make_shared<server::WebSocketSession>(
-      *loop, std::make_unique<server::SocketStream>(*loop, server::guest::UniqueFd(ends[0])),
-      channel, server::Clock::duration::zero(), [](server::WebSocketSession&) {});
+      server::ServingContext{*loop, clock, faults, server::Clock::duration::zero()},
+      std::make_unique<server::SocketStream>(*loop, server::guest::UniqueFd(ends[0])), channel,
+      nullptr, [](server::WebSocketSession&) {});
   session->start({});
   channel->on_message(subscribe({{"live_only", true}}).dump(), false);
   std::size_t most = 0;

@@ -278,6 +278,28 @@ TEST_CASE("messages twice, or not at all") {
   CHECK(socket.receive()["type"].as_string() == "monitor_error");
 }
 
+TEST_CASE("lifecycle events twice, or not at all") {
+  FaultyServer server;
+  server.install("duplicate-event", {{"channel", "lifecycle"}, {"type", "event"}, {"count", 1}});
+  server.install("skip-event",
+                 {{"channel", "lifecycle"}, {"type", "event"}, {"skip", 1}, {"count", 1}});
+  RawClient client = server.client();
+  RawWebSocket socket = server.socket("/v1/lifecycle/ws");
+  socket.send(Json::Object{{"type", "subscribe"}, {"live_only", true}});
+  socket.receive_type("subscribed");
+  for (int i = 0; i < 3; ++i)
+    client.create();
+  const Json logged = client.get("/v1/lifecycle/events?order=asc").json();
+  REQUIRE(logged["events"].array().size() == 3);
+  // The first one twice. What comes next was not asked of the second rule before, is its first and
+  // passes, and the third one does not come.
+  for (const std::size_t index : {0, 0, 1}) {
+    CHECK(socket.receive()["event"]["id"] == logged["events"].array()[index]["id"]);
+  }
+  server.server.drop_connections({.how = nullspace::local::ConnectionDrop::How::close});
+  CHECK(read_to_the_end(socket).messages == 0);
+}
+
 TEST_CASE("messages that are no JSON, or no text") {
   const FaultyServer server;
   RawWebSocket garbage = open_with(server, "garbage-json;count=1");
