@@ -188,8 +188,7 @@ void LifecycleFeed::announce_gap(LifecycleSink& sink) {
   std::optional<ErrorInfo> cause = std::exchange(gap_cause_, std::nullopt);
   if (!cause) {
     cause = support::transport_error(
-        "the connection was lost before the first event, and the log could not be asked what was "
-        "the newest one");
+        "the connection was lost before there was an event to go on after");
   }
   sink.take_gap({.after_event_id = last.id, .after_time = last.time, .cause = Error(*cause)});
 }

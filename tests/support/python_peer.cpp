@@ -65,6 +65,10 @@ void PythonPeer::play_monitor(const std::vector<std::string>& streams) {
   script("monitor", streams, false);
 }
 
+void PythonPeer::play_lifecycle(const std::vector<std::string>& streams) {
+  script("lifecycle", streams, false);
+}
+
 void PythonPeer::always_play_rest(const std::string& fault) {
   script("rest", {fault}, true);
 }
@@ -74,7 +78,7 @@ void PythonPeer::always_play_upgrade(const std::string& fault) {
 }
 
 void PythonPeer::behave() {
-  for (const char* what : {"rest", "upgrade", "monitor"})
+  for (const char* what : {"rest", "upgrade", "monitor", "lifecycle"})
     script(what, {}, false);
 }
 

@@ -28,11 +28,13 @@ class PythonPeer {
   [[nodiscard]] std::string ca_file() const;
   [[nodiscard]] std::string other_ca_file() const;
 
-  // What it does with the next requests (rest_faults.py), upgrades (upgrade_faults.py), or monitor
-  // subscriptions (monitor_channel.py), in this order; behind the last one it behaves again.
+  // What it does with the next requests (rest_faults.py), upgrades (upgrade_faults.py), or
+  // subscriptions (monitor_channel.py, lifecycle_channel.py), in this order; behind the last one it
+  // behaves again.
   void play_rest(const std::vector<std::string>& faults);
   void play_upgrade(const std::vector<std::string>& faults);
   void play_monitor(const std::vector<std::string>& streams);
+  void play_lifecycle(const std::vector<std::string>& streams);
   // The same with all of them from now on.
   void always_play_rest(const std::string& fault);
   void always_play_upgrade(const std::string& fault);

@@ -18,6 +18,7 @@ from typing import Any
 
 from websockets.exceptions import InvalidState
 
+import lifecycle_channel
 import monitor_channel
 import rest_faults
 import upgrade_faults
@@ -56,7 +57,9 @@ class Service:
         self.account = Account()
         self.rest = Rest(self.account, api_key)
         self.settings: dict[str, str] = {}
-        self.scripts = {"rest": Script(), "upgrade": Script(), "monitor": Script()}
+        self.scripts = {
+            "rest": Script(), "upgrade": Script(), "monitor": Script(), "lifecycle": Script(),
+        }  # fmt: skip
         self._prefix = prefix
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -117,6 +120,10 @@ class Service:
                 channel = Channel("monitor", reader, writer, self.recorder)
                 await channel.accept(request)
                 await monitor_channel.serve(channel, self.account, self.scripts["monitor"].next())
+            case ["v1", "lifecycle", "ws"]:
+                channel = Channel("lifecycle", reader, writer, self.recorder)
+                await channel.accept(request)
+                await lifecycle_channel.serve(channel, self.scripts["lifecycle"].next())
             case ["v1", "sandboxes", sandbox_id, "ws"] if sandbox_id in self.account.sandboxes:
                 sandbox = self.account.sandboxes[sandbox_id]
                 kind = request.query.get("channel")
