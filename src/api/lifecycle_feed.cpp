@@ -210,7 +210,8 @@ bool LifecycleFeed::catch_up(LifecycleSink& sink, const std::stop_token& stop) {
   if (page.ok()) {
     for (LifecycleEvent& event : position_.take_page(*std::move(page)))
       sink.take_event(std::move(event));
-    return true;
+    deserted_ = position_.has_outrun_connection();
+    return !deserted_;
   }
   ErrorInfo why = std::move(page).error();
   client_->logger().log(LogLevel::warning, "lifecycle",

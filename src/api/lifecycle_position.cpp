@@ -64,6 +64,7 @@ std::optional<LifecyclePosition::Point> LifecyclePosition::subscribed() {
   received_ = 0;
   first_received_ = {};
   log_offset_ = 0;
+  fetched_ = 0;
   log_read_ = false;
   complete_until_.reset();
   log_first_ = false;
@@ -153,6 +154,7 @@ std::vector<LifecycleEvent> LifecyclePosition::take_page(LifecyclePage page) {
     if (matches(*event) && is_new(*event)) fresh.push_back(std::move(*event));
   }
   log_offset_ += static_cast<std::int64_t>(page.events.size());
+  fetched_ += fresh.size();
   if (!page.has_more || page.events.empty()) log_read_ = true;
   return fresh;
 }

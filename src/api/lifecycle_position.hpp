@@ -2,6 +2,7 @@
 // what is new of what comes. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,6 +62,11 @@ class LifecyclePosition {
   [[nodiscard]] wire::LifecycleQuery next_page(wire::LifecycleScope scope) const;
   // What is new on the page.
   [[nodiscard]] std::vector<LifecycleEvent> take_page(LifecyclePage page);
+  // The log has given so many new events that the connection, which is still to bring the same
+  // ones, cannot be told from news: it is to be made anew.
+  [[nodiscard]] bool has_outrun_connection() const noexcept {
+    return fetched_ > RecentIds::kDefaultCapacity / 2;
+  }
   // The log cannot be read.
   void stop_reading_log() noexcept { log_read_ = true; }
   // Whether events came since request() was last taken: asking again leads on.
@@ -93,6 +99,7 @@ class LifecyclePosition {
   Point first_received_{};
   bool log_read_{false};
   std::int64_t log_offset_{0};
+  std::size_t fetched_{0};
 };
 
 }  // namespace nullspace::inline v0::detail

@@ -478,6 +478,37 @@ TEST_CASE("what a server does not repeat is fetched from the log") {
   CHECK(heard.all() == expected);
 }
 
+TEST_CASE("a connection that the log has left far behind is made anew") {
+  const ScriptedClient scripted;
+  serve_lifecycle(scripted);
+  Reported<std::string> heard;
+  const Subscription live = Lifecycle(scripted.client()).subscribe(listening(heard));
+  const auto first = next_greeted(scripted);
+  push_events(*first, 1, 1);
+  REQUIRE(heard.wait_for(2));
+  // A log without end.
+  scripted.http->answer_with([](const nullspace::HttpRequest& request) {
+    const int offset = std::stoi(request.url.substr(request.url.find("offset=") + 7));
+    return event_page(event_range(offset + 1, offset + 200), true);
+  });
+  first->fail(TransportFailureKind::receive);
+  const auto second = next_greeted(scripted);
+  // The connection brings the same, more than can be remembered.
+  push_events(*second, 2, 5'000);
+  const auto third = next_greeted(scripted);
+  REQUIRE(third);
+  const std::string last = hello(*third)["after_event_id"].as_string().value();
+  const int n = std::stoi(last.substr(4));
+  CHECK(n > 2'000);
+  push_events(*third, n + 1, n + 1);
+  Words expected{"connected", "evt_1", "reconnecting:transport_error", "connected"};
+  for (int i = 2; i <= n; ++i)
+    expected.push_back(event_id(i));
+  expected.insert(expected.end(), {"reconnecting:transport_error", "connected", event_id(n + 1)});
+  REQUIRE(heard.wait_for(expected.size()));
+  CHECK(heard.all() == expected);
+}
+
 TEST_CASE("a replay that leads nowhere and a log that cannot be read are a gap") {
   const ScriptedClient scripted;
   serve_lifecycle(scripted);
