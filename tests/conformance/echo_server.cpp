@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "local/server/event_loop.hpp"
+#include "local/server/faults/fault_book.hpp"
 #include "local/server/listener.hpp"
+#include "local/server/service_clock.hpp"
 
 namespace local = nullspace::local;
 
@@ -54,7 +56,10 @@ int main() try {
     return refusal;
   };
   // No pings: the cases count the frames they get.
-  local::Listener listener(*loop, std::move(handlers), local::Clock::duration::zero());
+  local::ServiceClock clock(*loop, local::ServiceClock::Mode::real);
+  local::FaultBook faults;
+  local::Listener listener({*loop, clock, faults, local::Clock::duration::zero()},
+                           std::move(handlers));
   std::string error;
   if (listener.open("127.0.0.1", 0, error) != 0) throw std::runtime_error(error);
   listener.start();
