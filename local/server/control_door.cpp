@@ -87,7 +87,7 @@ std::variant<Clock::duration, ApiError> read_advance(const Json::Object& object)
   constexpr double kMax = std::chrono::duration<double>(kMaxAdvance).count();
   const double seconds = json["ms"].is_null() ? json["seconds"].as_double().value_or(-1)
                                               : json["ms"].as_double().value_or(-1) / 1000;
-  if (!(seconds >= 0 && seconds <= kMax)) {
+  if (seconds < 0 || seconds > kMax) {
     return invalid_request("a clock goes forward, by at most 366 days at a time");
   }
   return std::chrono::round<std::chrono::microseconds>(std::chrono::duration<double>(seconds));

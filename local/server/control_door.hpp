@@ -37,7 +37,7 @@ class ControlDoor {
   explicit ControlDoor(Parts parts) : parts_(parts) {}
 
   // Rules: installs one or several, shows them with their accounting, takes them away.
-  Outcome install_faults(AccountId account, std::string_view json);
+  Outcome install_faults(AccountId account, std::string_view text);
   [[nodiscard]] Json faults(AccountId account) const;
   Outcome remove_fault(AccountId account, std::string_view id);
   Json clear_faults(AccountId account);

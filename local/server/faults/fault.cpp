@@ -150,11 +150,13 @@ Parsed parse_fault(std::string_view text) {
   if (fault == nullptr || split == std::string_view::npos) return parsed;
   const std::string_view tail = text.substr(split + kAfter.size());
   if (fault->before_answer) return "-before-answer and -after- exclude each other";
-  if ((fault->after_bytes = size_of(tail))) {
+  fault->after_bytes = size_of(tail);
+  if (fault->after_bytes) {
     if (!may_count_bytes(fault->kind)) return "this fault cannot wait for a number of bytes";
     return parsed;
   }
-  if ((fault->after_messages = message_count_of(tail))) {
+  fault->after_messages = message_count_of(tail);
+  if (fault->after_messages) {
     if (!may_count_messages(fault->kind)) return "this fault cannot wait for a number of messages";
     return parsed;
   }

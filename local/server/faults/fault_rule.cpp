@@ -88,7 +88,7 @@ class RuleReader {
     const Json* value = find(key);
     if (value == nullptr) return std::nullopt;
     const auto read = value->as_double();
-    if (!read || !(*read >= 0 && *read <= 1)) {
+    if (!read || *read < 0 || *read > 1) {
       refuse(key, "expected a number from 0 to 1");
       return std::nullopt;
     }
