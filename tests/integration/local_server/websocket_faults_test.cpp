@@ -293,7 +293,7 @@ TEST_CASE("lifecycle events twice, or not at all") {
   REQUIRE(logged["events"].array().size() == 3);
   // The first one twice. What comes next was not asked of the second rule before, is its first and
   // passes, and the third one does not come.
-  for (const std::size_t index : {0, 0, 1}) {
+  for (const std::size_t index : {0U, 0U, 1U}) {
     CHECK(socket.receive()["event"]["id"] == logged["events"].array()[index]["id"]);
   }
   server.server.drop_connections({.how = nullspace::local::ConnectionDrop::How::close});
