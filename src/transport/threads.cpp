@@ -66,13 +66,15 @@ void join_ended() {
 }
 
 constinit std::atomic<int> errands{0};
+// Those of this thread: a callback that calls exit() is one that does not end.
+thread_local int own_errands = 0;
 
 constexpr std::chrono::seconds kErrandsPatience{1};
 
 void wait_for_errands() {
   const auto limit = std::chrono::steady_clock::now() + kErrandsPatience;
   // Only ever at the very end, and mostly not even once.
-  while (errands.load() > 0 && std::chrono::steady_clock::now() < limit)
+  while (errands.load() > own_errands && std::chrono::steady_clock::now() < limit)
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
 }
 
@@ -125,8 +127,10 @@ thread_local std::atomic<bool>* own_end = nullptr;
 
 Errand::Errand() noexcept {
   errands.fetch_add(1);
+  ++own_errands;
 }
 Errand::~Errand() {
+  --own_errands;
   errands.fetch_sub(1);
 }
 

@@ -105,10 +105,12 @@ int keep_client_in_static(const std::string& url) {
 
 int exit_in_callback(const std::string& url) {
   static_client = make_client(url);
+  static std::atomic<bool> assigned{false};
   static std::atomic<bool> exiting{false};
   static_subscription = subscribe(*static_client, [] {
-    if (!exiting.exchange(true)) std::exit(0);
+    if (assigned && !exiting.exchange(true)) std::exit(0);
   });
+  assigned = true;
   std::this_thread::sleep_for(std::chrono::minutes{1});
   return 3;
 }
