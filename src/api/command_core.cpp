@@ -100,7 +100,8 @@ support::Result<ProcessLogs> CommandCore::final_logs(const WaitOptions& options)
     // Neither running nor known: asking again brings nothing.
     const bool forgotten = !logs.ok() && logs.error().kind == ErrorKind::not_found;
     if (window.passed() || forgotten) return ended_somehow(std::move(logs));
-    if (!support::sleep_for(pause, options.stop)) return wait_cancelled();
+    if (!support::sleep_for(std::min(pause, window.remaining(pause)), options.stop))
+      return wait_cancelled();
   }
 }
 

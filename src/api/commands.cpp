@@ -258,7 +258,8 @@ void Command::close_stdin() const {
   value_or_throw(core_->close_stdin());
 }
 void Command::disconnect() noexcept {
-  if (core_) core_->disconnect();
+  // A copy: a callback may destroy the handle while this waits for it.
+  if (const auto core = core_) core->disconnect();
 }
 bool Command::connected() const noexcept {
   return core_ && core_->connected();

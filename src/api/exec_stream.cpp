@@ -221,21 +221,26 @@ LiveStream::Reply ExecStream::handle_reply(std::string message) {
                 "the connection was lost, and the command could not be attached to again: {}",
                 error->message))};
   }
-  handle(*std::move(decoded));
+  guarded([&] { handle(*std::move(decoded)); });
   return {};
 }
 
 void ExecStream::handle_connected(bool again) {
-  if (again && callbacks_.on_state_change && !gate().closed())
-    callbacks_.on_state_change({StreamState::connected, std::nullopt});
+  if (!again) return;
+  guarded([this] {
+    if (callbacks_.on_state_change && !gate().closed())
+      callbacks_.on_state_change({StreamState::connected, std::nullopt});
+  });
 }
 
 void ExecStream::handle_lost(const ErrorInfo& cause) {
   gap_ = true;
   // What comes after the gap does not complete a character from before it.
-  flush_text();
-  if (callbacks_.on_state_change && !gate().closed())
-    callbacks_.on_state_change({StreamState::reconnecting, Error(cause)});
+  guarded([&] {
+    flush_text();
+    if (callbacks_.on_state_change && !gate().closed())
+      callbacks_.on_state_change({StreamState::reconnecting, Error(cause)});
+  });
 }
 
 void ExecStream::handle_message(std::string message) {
@@ -245,15 +250,7 @@ void ExecStream::handle_message(std::string message) {
     end(std::move(decoded).error());
     return;
   }
-  if (ground_ == Ground::foreground) {
-    handle(*std::move(decoded));
-    return;
-  }
-  try {
-    handle(*std::move(decoded));
-  } catch (...) {
-    handle_exception(std::current_exception());
-  }
+  guarded([&] { handle(*std::move(decoded)); });
 }
 
 void ExecStream::handle(wire::ExecServerMessage message) {
@@ -299,7 +296,13 @@ void ExecStream::exited(int exit_code) {
   keep(wire::OutputStream::out, last_stdout);
   keep(wire::OutputStream::err, last_stderr);
   if (gap_) {
-    if (const auto log = final_log()) absorb(*log);
+    if (const auto log = final_log()) {
+      absorb(*log);
+    } else {
+      client().logger().log(LogLevel::warning, "command",
+                            "the log could not be read: what the command wrote while the "
+                            "connection was away is missing in its result");
+    }
   }
   // Settled before the callbacks: one that gets the last characters may wait for the command.
   const ExecOutcome outcome(exit_code);

@@ -89,6 +89,19 @@ class ExecStream final : public LiveStream {
   void output(wire::OutputStream stream, std::string_view text);
   void keep(wire::OutputStream stream, std::string_view text);
   void call_output_callback(wire::OutputStream stream, std::string_view text) const;
+  // Runs what calls the application; in a background stream one that throws ends it.
+  template <typename Call>
+  void guarded(const Call& call) {
+    if (ground_ == Ground::foreground) {
+      call();
+      return;
+    }
+    try {
+      call();
+    } catch (...) {
+      handle_exception(std::current_exception());
+    }
+  }
   void flush_text();
   void exited(int exit_code);
   // The log of a command that has ended; waits a moment for its exit code.

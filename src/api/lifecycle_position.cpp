@@ -23,11 +23,19 @@ bool LifecyclePosition::begins_live() const noexcept {
 }
 
 wire::LifecycleSubscribe LifecyclePosition::request() const {
+  wire::LifecycleSubscribe request = unlimited_request();
+  // More than a server gives would hide that it gave all it gives.
+  if (request.replay_limit)
+    request.replay_limit = std::min(*request.replay_limit, wire::kMaxReplay);
+  return request;
+}
+
+wire::LifecycleSubscribe LifecyclePosition::unlimited_request() const {
   wire::LifecycleSubscribe request = wanted_;
   request.live_only = wanted_.live_only.value_or(false);
   if (connections_ == 0) {
     // Everything after the cursor is wanted; the limit is only how much of it comes at once.
-    if (!request.after_event_id.empty() && request.replay_limit == 0)
+    if (!request.after_event_id.empty() && request.replay_limit.value_or(0) == 0)
       request.replay_limit = wire::kDefaultReplay;
     return request;
   }
@@ -78,9 +86,12 @@ std::optional<LifecyclePosition::Point> LifecyclePosition::subscribed() {
     // is to be delivered before them.
     log_first_ = baseline_.newest.id.empty();
   }
-  // A live connection that follows another: what happened in between is not known.
-  if (is_first || !is_live) return std::nullopt;
-  Point last = std::move(cursor_);
+  // Nothing delivered, and not known where the stream began: how much was missed cannot be told.
+  const bool is_blind = !is_first && !baseline_.known && asked_.after_event_id.empty();
+  // A live connection that follows another: what happened in between is not known either.
+  if (is_first || (!is_live && !is_blind)) return std::nullopt;
+  if (!is_live) return last_delivered_;
+  Point last = cursor_.id.empty() ? last_delivered_ : std::move(cursor_);
   cursor_ = {};
   cursor_lost_ = false;
   live_now_ = true;
@@ -94,7 +105,10 @@ void LifecyclePosition::forget_cursor() {
 bool LifecyclePosition::is_new(const LifecycleEvent& event) {
   if (!seen_.add(event.id)) return false;
   // What comes late does not move the cursor back.
-  if (!cursor_.time || event.occurred_at >= *cursor_.time) cursor_ = {event.id, event.occurred_at};
+  if (!cursor_.time || event.occurred_at >= *cursor_.time) {
+    cursor_ = {event.id, event.occurred_at};
+    last_delivered_ = cursor_;
+  }
   return true;
 }
 

@@ -75,6 +75,8 @@ class LifecyclePosition {
   [[nodiscard]] const Point& cursor() const noexcept { return cursor_; }
 
  private:
+  // request(), before its limit is one that a server grants.
+  [[nodiscard]] wire::LifecycleSubscribe unlimited_request() const;
   // Whether the stream began with live events only.
   [[nodiscard]] bool begins_live() const noexcept;
   // Whether an event belongs to the stream, as far as the log cannot be asked for it.
@@ -85,6 +87,8 @@ class LifecyclePosition {
   Baseline baseline_{};
   RecentIds seen_{};
   Point cursor_{};
+  // Stays when the cursor is given up.
+  Point last_delivered_{};
   bool live_now_{false};
   bool cursor_lost_{false};
   int connections_{0};

@@ -20,14 +20,20 @@ transport::ChannelState::Time now() {
   return transport::ChannelState::Time::clock::now();
 }
 
+// "For ever" must not overflow the clock.
+milliseconds sane(milliseconds duration) {
+  constexpr milliseconds kLongest = std::chrono::hours{24 * 365};
+  return std::clamp(duration, milliseconds{0}, kLongest);
+}
+
 transport::ChannelState::Policy policy(const ReconnectOptions& options,
                                        milliseconds answer_within) {
   return {.reconnect = options.enabled,
-          .initial_delay = options.initial_delay,
-          .max_delay = options.max_delay,
+          .initial_delay = sane(options.initial_delay),
+          .max_delay = sane(options.max_delay),
           .max_attempts = options.max_attempts,
-          .max_outage = options.max_outage,
-          .answer_within = answer_within};
+          .max_outage = sane(options.max_outage),
+          .answer_within = sane(answer_within)};
 }
 
 // A message over the limit, or one that cannot be made, comes again on the next connection.
@@ -293,6 +299,9 @@ LiveStream::Drive LiveStream::drive(support::Expiry expiry, const std::stop_toke
   listen();
   while (true) {
     const std::uint64_t seen = version();
+    // This thread keeps the time itself: the one that runs the timers may be busy in a callback, or
+    // be this very one.
+    auto next_look = expiry;
     if (const auto turn = gate().enter(expiry, stop)) {
       while (!done()) {
         // A callback may have shut the stream: it was the last one then.
@@ -300,15 +309,18 @@ LiveStream::Drive LiveStream::drive(support::Expiry expiry, const std::stop_toke
         if (stop.stop_requested()) return Drive::cancelled;
         if (expiry.passed() || !handle_next()) break;
       }
+      if (const auto due = state_.due())
+        next_look = support::Expiry::earlier(expiry, support::Expiry::at(*due));
     } else if (gate().closed()) {
       return done() ? Drive::done : Drive::shut;
     }
     if (done()) return Drive::done;
-    switch (wait_change(seen, expiry, stop)) {
+    switch (wait_change(seen, next_look, stop)) {
       case Wait::cancelled:
         return Drive::cancelled;
       case Wait::timed_out:
-        return Drive::timed_out;
+        if (expiry.passed()) return Drive::timed_out;
+        break;
       case Wait::ready:
       case Wait::closed:
         break;

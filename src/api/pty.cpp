@@ -130,7 +130,8 @@ std::optional<std::string> PtySession::read(PtyReadOptions options) {
   return value_or_throw(core->read(options));
 }
 void PtySession::disconnect() noexcept {
-  if (core_) core_->shut();
+  // A copy: a callback may destroy the handle while this waits for it.
+  if (const auto core = core_) core->shut();
 }
 
 PtySession::Iterator::Iterator(PtySession& session) : session_(&session), piece_(session.read()) {}

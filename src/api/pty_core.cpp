@@ -21,6 +21,13 @@ using Wait = transport::MessageStream::Wait;
 // Raw bytes per pty_input; base64 makes 64 KiB of them.
 constexpr std::size_t kInputPiece = std::size_t{48} << 10;
 
+// What a message takes up in the send queue, roughly; what the first messages of a connection do.
+std::size_t cost(const std::string& message) {
+  constexpr std::size_t kOverhead = 256;
+  return message.size() + kOverhead;
+}
+constexpr std::size_t kFirstWords = 4096;
+
 // The last output may be sent after pty_exited. Silence of this length means that there is no more.
 constexpr milliseconds kSilenceAfterEnd{250};
 
@@ -146,14 +153,18 @@ std::optional<support::Result<void>> PtyCore::queue(std::string& message, std::s
     return disconnected_error();
   }
   const std::size_t limit = callbacks_.queued_input_bytes;
-  if (input_bytes > limit - std::min(queued_bytes_, limit)) {
+  // It is to fit into the empty send buffer of a new connection, behind its first words.
+  const std::size_t buffer = client().options().send_buffer_bytes;
+  const bool fits = queued_cost_ + cost(message) + kFirstWords <= buffer;
+  if (!fits || input_bytes > limit - std::min(queued_bytes_, limit)) {
     ErrorInfo refused = disconnected_error();
     refused.message += limit == 0 ? " and connects again; the input was not taken"
                                   : " and connects again; no more input can be kept until then";
     return refused;
   }
   queued_bytes_ += input_bytes;
-  queued_.push_back(std::move(message));
+  queued_cost_ += cost(message);
+  queued_.push_back({std::move(message), input_bytes});
   return support::Result<void>{};
 }
 
@@ -206,6 +217,14 @@ support::Result<void> PtyCore::resize(PtySize size) {
     }
   }
   auto sent = send_now(size_message(size));
+  if (!sent.ok() && sent.error().kind == ErrorKind::transport) {
+    // Lost, and nobody has noticed yet.
+    const std::lock_guard lock(queue_mutex_);
+    if (!connected() && !gate().closed() && !over() && client().options().reconnect.enabled) {
+      resized_ = true;
+      sent = {};
+    }
+  }
   if (sent.ok()) note();
   return sent;
 }
@@ -385,12 +404,16 @@ void PtyCore::handle_connected(bool again) {
       const PtySessionInfo now = info();
       send_soon(size_message({.cols = now.cols, .rows = now.rows}));
     }
-    for (const std::string& message : queued_)
-      send_soon(message);
-    queued_.clear();
-    queued_bytes_ = 0;
     resized_ = false;
-    away_ = false;
+    // All of it fits, see queue(). What does not go because the connection has broken again waits
+    // for the next one.
+    while (!queued_.empty() && send(queued_.front().message,
+                                    support::Expiry::after(milliseconds{0}), {}) == Wait::ready) {
+      queued_bytes_ -= queued_.front().input_bytes;
+      queued_cost_ -= cost(queued_.front().message);
+      queued_.pop_front();
+    }
+    away_ = !queued_.empty();
   }
   const PtyGap gap{std::chrono::ceil<milliseconds>(
       std::chrono::steady_clock::now() - lost_at_.value_or(std::chrono::steady_clock::now()))};
@@ -448,6 +471,7 @@ void PtyCore::handle_end(ErrorInfo cause) {
   {
     const std::lock_guard lock(queue_mutex_);
     unsent = std::exchange(queued_bytes_, 0);
+    queued_cost_ = 0;
     queued_.clear();
   }
   if (over()) return;
@@ -470,15 +494,18 @@ void PtyCore::fail(ErrorInfo error) {
   close_connection();
   // A callback may have disconnected a moment ago: it was the last one then.
   if (gate().closed()) return;
-  try {
-    if (callbacks_.on_state_change) {
-      callbacks_.on_state_change({StreamState::closed, Error(error)});
+  const auto tell = [this](const auto& callback, const auto& news) {
+    // Any of them may end the session, and is the last then.
+    if (!callback || gate().closed()) return;
+    try {
+      callback(news);
+    } catch (...) {
+      const ErrorInfo thrown = support::callback_failed("terminal", std::current_exception());
+      client().logger().log(LogLevel::error, "terminal", thrown.message);
     }
-    if (callbacks_.on_error && callbacks_.on_data) callbacks_.on_error(Error(std::move(error)));
-  } catch (...) {
-    // The session is over for us already; there is nobody left to tell.
-    return;
-  }
+  };
+  if (callbacks_.on_data) tell(callbacks_.on_error, Error(error));
+  tell(callbacks_.on_state_change, StateChange{StreamState::closed, Error(std::move(error))});
 }
 
 }  // namespace nullspace::inline v0::detail

@@ -112,8 +112,13 @@ class PtyCore final : public LiveStream {
   // so that nothing overtakes.
   std::mutex queue_mutex_;
   bool away_{false};
-  std::deque<std::string> queued_;
+  struct Queued {
+    std::string message;
+    std::size_t input_bytes{0};
+  };
+  std::deque<Queued> queued_;
   std::size_t queued_bytes_{0};
+  std::size_t queued_cost_{0};
   bool resized_{false};
 };
 

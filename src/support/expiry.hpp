@@ -21,6 +21,8 @@ class Expiry {
     return Expiry(Clock::now() + std::max(duration, std::chrono::milliseconds{0}));
   }
 
+  [[nodiscard]] static Expiry at(Clock::time_point instant) noexcept { return Expiry(instant); }
+
   [[nodiscard]] static Expiry earlier(Expiry left, Expiry right) noexcept {
     if (!left.at_) return right;
     if (!right.at_) return left;

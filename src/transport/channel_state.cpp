@@ -62,6 +62,11 @@ ChannelState::Step ChannelState::tick(Time now) noexcept {
   return {Action::connect, now};
 }
 
+std::optional<ChannelState::Time> ChannelState::due() const noexcept {
+  if (phase_ != Phase::waiting && phase_ != Phase::greeting) return std::nullopt;
+  return due_;
+}
+
 ChannelState::Step ChannelState::give_up() noexcept {
   phase_ = Phase::closed;
   return {Action::close, {}};

@@ -70,6 +70,8 @@ class ChannelState {
   // The connection, or the attempt to make one, is over. `unit` is uniform in [0, 1).
   [[nodiscard]] Step lost(Time now, const Loss& loss, double unit) noexcept;
   [[nodiscard]] Step tick(Time now) noexcept;
+  // When tick() has something to do; nothing when only events lead on.
+  [[nodiscard]] std::optional<Time> due() const noexcept;
   void close() noexcept { phase_ = Phase::closed; }
 
  private:
@@ -85,7 +87,6 @@ class ChannelState {
   std::optional<Time> outage_since_{};
   // How often the delay has doubled.
   int doublings_{0};
-  // When tick() has something to do.
   Time due_{};
 };
 

@@ -5,7 +5,9 @@
 namespace nullspace::inline v0::transport {
 
 KeepAliveState::KeepAliveState(const KeepAlive& settings, Time now)
-    : interval_(std::max(settings.interval, std::chrono::milliseconds{0})),
+    // "For ever" must not overflow the clock.
+    : interval_(std::clamp(settings.interval, std::chrono::milliseconds{0},
+                           std::chrono::milliseconds(std::chrono::hours{24 * 365}))),
       max_missed_(std::max(settings.max_missed, 1)),
       last_life_(now),
       next_(now + interval_) {}

@@ -156,9 +156,34 @@ TEST_CASE("lifecycle_position: without a baseline nothing is pretended") {
     LifecyclePosition position({.live_only = false, .replay_limit = 10});
     (void)position.subscribed();
     CHECK(position.request().replay_limit == kDefaultReplay);
-    CHECK_FALSE(position.subscribed());
+    // And a gap, because more may have been missed than that.
+    CHECK(position.subscribed());
     CHECK(take(position, 1, 200) == 200);
     CHECK_FALSE(position.behind());
+  }
+}
+
+TEST_CASE("lifecycle_position: no more is asked for at once than a server gives") {
+  LifecyclePosition position(
+      {.live_only = false, .after_event_id = "evt_0", .replay_limit = 1'000'000});
+  CHECK(position.request().replay_limit == nullspace::wire::kMaxReplay);
+  (void)position.subscribed();
+  CHECK(take(position, 1, nullspace::wire::kMaxReplay - 1) == nullspace::wire::kMaxReplay - 1);
+  CHECK_FALSE(position.behind());
+  CHECK(take(position, nullspace::wire::kMaxReplay, nullspace::wire::kMaxReplay) == 1);
+  CHECK(position.behind());
+}
+
+TEST_CASE("lifecycle_position: a second gap still knows the last event") {
+  LifecyclePosition position({.live_only = false, .replay_limit = 100});
+  position.set_baseline({.known = true});
+  (void)position.subscribed();
+  (void)take(position, 1, 3);
+  for (int i = 0; i < 2; ++i) {
+    position.forget_cursor();
+    const auto gap = position.subscribed();
+    REQUIRE(gap);
+    CHECK(gap->id == "evt_3");
   }
 }
 

@@ -550,6 +550,7 @@ TEST_CASE("a subscription to events may be stopped or destroyed in its own callb
   const bool destroy = GENERATE(false, true);
   const int where = GENERATE(0, 1, 2);
   Door assigned;
+  Door ended;
   Reported<std::string> calls;
   std::optional<Subscription> live;
   const auto end = [&](const char* name) {
@@ -560,6 +561,7 @@ TEST_CASE("a subscription to events may be stopped or destroyed in its own callb
     } else {
       live->stop();
     }
+    ended.open();
   };
   LifecycleSubscribeOptions options;
   if (where == 0) options.on_event = [&](const LifecycleEvent&) { end("event"); };
@@ -576,7 +578,7 @@ TEST_CASE("a subscription to events may be stopped or destroyed in its own callb
   peer->push("garbage");
   peer->push(event_message(2));
   peer->fail(TransportFailureKind::receive);
-  REQUIRE(calls.wait_for(1));
+  REQUIRE(ended.wait());
   CHECK(peer->wait_closed());
   scripted.network->settle();
   CHECK(calls.count() == 1);

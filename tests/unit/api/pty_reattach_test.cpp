@@ -201,7 +201,7 @@ TEST_CASE("a session that is gone when it is attached to again is not found") {
   second->push(stream_error("no such session", "not_found"));
   REQUIRE(diary.words.wait_for(3));
   CHECK(diary.words.all() ==
-        Words{"reconnecting:transport_error", "closed:not_found", "error:not_found"});
+        Words{"reconnecting:transport_error", "error:not_found", "closed:not_found"});
   CHECK(thrown_by([&] { (void)session.wait(); }).kind() == ErrorKind::not_found);
   CHECK(thrown_by([&] { session.send_input("x"); }).kind() == ErrorKind::transport);
   CHECK_FALSE(session.exit_code());
@@ -216,7 +216,7 @@ TEST_CASE("a sandbox that is gone ends the attempts") {
   scripted.network->on_connect([](ScriptedPeer& peer) { peer.refuse(404); });
   scripted.network->next_peer()->fail(TransportFailureKind::receive);
   REQUIRE(diary.words.wait_for(3));
-  CHECK(diary.words.all().back() == "error:sandbox_not_found");
+  CHECK(diary.words.all().back() == "closed:sandbox_not_found");
   CHECK(thrown_by([&] { (void)session.wait(); }).code() == "sandbox_not_found");
   CHECK(scripted.network->count() == 2);
 }
@@ -236,7 +236,7 @@ TEST_CASE("a terminal gives up after as many attempts as it may make") {
   scripted.network->next_peer()->fail(TransportFailureKind::receive);
   REQUIRE(diary.words.wait_for(5));
   CHECK(scripted.network->count() == 4);
-  CHECK(diary.words.all().back() == "error:transport_error");
+  CHECK(diary.words.all().back() == "closed:transport_error");
   CHECK(thrown_by([&] { (void)session.read(); }).http_status() == 503);
 }
 
@@ -259,6 +259,61 @@ TEST_CASE("an answer that never comes on a new connection is another loss") {
   third->push(pty_started());
   REQUIRE(diary.words.wait_for(4));
   CHECK(diary.words.all()[1] == "reconnecting:timeout");
+}
+
+TEST_CASE("a wait on the only callback thread brings its terminal back all the same") {
+  const ScriptedClient scripted;
+  // Whoever asks for a terminal gets one; who comes back to it hears that it has ended.
+  scripted.network->on_connect([](ScriptedPeer& peer) { peer.accept(); });
+  scripted.network->on_message([](ScriptedPeer& peer, const std::string& message) {
+    const std::string type = type_of(message);
+    if (type == "pty_start") {
+      peer.push(pty_started());
+      peer.fail(TransportFailureKind::receive);
+    } else if (type == "pty_connect") {
+      peer.push(pty_started());
+      peer.push(pty_exited(4));
+    } else if (type == "monitor_subscribe") {
+      peer.push("garbage");
+    }
+  });
+  const Client client = scripted.client();
+  const Sandbox sandbox = scripted.sandbox(client);
+  PtySession session = sandbox.pty().create_session();
+  Reported<int> codes;
+  // The callback holds the thread that the timers run on.
+  const nullspace::Subscription monitor =
+      nullspace::Monitor(client).subscribe({.on_error = [&](const Error&) {
+        codes.add(session.wait({.timeout = kPatience}).exit_code);
+      }});
+  REQUIRE(codes.wait_for(1));
+  CHECK(codes.all()[0] == 4);
+}
+
+TEST_CASE("a session that is dropped on hearing of its end hears no more") {
+  const ScriptedClient scripted;
+  serve_both(scripted);
+  const Sandbox sandbox = scripted.sandbox();
+  Reported<std::string> words;
+  Door gone;
+  std::unique_ptr<PtySession> session;
+  const auto drop = [&](const std::string& word) {
+    words.add(word);
+    session.reset();
+    gone.open();
+  };
+  PtyCreateOptions options;
+  options.on_data = [](std::string_view) {};
+  options.on_error = [&](const Error&) { drop("error"); };
+  options.on_state_change = [&](const StateChange& change) {
+    if (change.state == nullspace::StreamState::closed) drop("closed");
+  };
+  session = std::make_unique<PtySession>(sandbox.pty().create_session(std::move(options)));
+  scripted.network->on_connect([](ScriptedPeer& peer) { peer.refuse(404); });
+  scripted.network->next_peer()->fail(TransportFailureKind::receive);
+  REQUIRE(gone.wait());
+  scripted.network->settle();
+  CHECK(words.all() == Words{"error"});
 }
 
 TEST_CASE("disconnecting while it reconnects ends it, from inside a callback, too") {

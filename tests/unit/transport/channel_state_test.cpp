@@ -28,6 +28,7 @@ TEST_CASE("a lost connection is waited for, made and counted") {
   CHECK(pause.action == Action::wait);
   CHECK(pause.at == at(1'250));
   CHECK(state.phase() == Phase::waiting);
+  CHECK(state.due() == at(1'250));
   CHECK(state.tick(at(1'249)).action == Action::wait);
   CHECK(state.tick(at(1'249)).at == at(1'250));
   CHECK(state.tick(at(1'250)).action == Action::connect);
