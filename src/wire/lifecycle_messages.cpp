@@ -209,14 +209,18 @@ support::Result<LifecycleServerMessage> decode_lifecycle_message(std::string_vie
   const std::string type = reader.required_text("type");
   if (reader.problem()) return *reader.problem();
   if (type == "event") return read_event_message(reader);
-  LifecycleServerMessage message = UnknownMessage{type};
   if (type == "subscribed") {
-    message = LifecycleSubscribed{reconnect_mode_from_word(reader.text_or_empty("reconnect_mode"))};
-  } else if (type == "error") {
-    message = LifecycleProblem{reader.required_text("message")};
+    const LifecycleSubscribed subscribed{
+        reconnect_mode_from_word(reader.text_or_empty("reconnect_mode"))};
+    if (reader.problem()) return *reader.problem();
+    return LifecycleServerMessage(subscribed);
   }
-  if (reader.problem()) return *reader.problem();
-  return message;
+  if (type == "error") {
+    LifecycleProblem problem{reader.required_text("message")};
+    if (reader.problem()) return *reader.problem();
+    return LifecycleServerMessage(std::move(problem));
+  }
+  return LifecycleServerMessage(UnknownMessage{type});
 }
 
 std::variant<LifecycleSubscribe, LifecycleProblem> decode_lifecycle_client_message(
