@@ -42,6 +42,7 @@ constexpr std::size_t kMaxConnections = 64;
 constexpr std::size_t kMaxHeaderBytes = 16 * 1024;
 constexpr std::size_t kMaxBodyBytes = 1024 * 1024;
 constexpr std::chrono::seconds kMaxTime{5};
+constexpr std::chrono::seconds kMaxLinger{1};
 
 class Descriptor {
  public:
@@ -167,15 +168,20 @@ struct Connection {
   Descriptor socket;
   Clock::time_point deadline{Clock::now() + kMaxTime};
   Reader reader{};
+  bool answered{false};
 };
 
-// The answer is a few bytes, which fit into the socket's buffer: nobody is waited for.
-void answer(const Connection& connection, int status) {
+// The answer is a few bytes, which fit into the socket's buffer: nobody is waited for. What still
+// comes is thrown away for a while: to close with it unread would reset the connection, and the
+// answer would be lost.
+void answer(Connection& connection, int status) {
   const std::string text =
       fmt::format("HTTP/1.1 {} {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
                   status == 200 ? "OK" : "Refused");
   (void)send(connection.socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   shutdown(connection.socket.get(), SHUT_WR);
+  connection.answered = true;
+  connection.deadline = Clock::now() + kMaxLinger;
 }
 
 // Reads what there is. True when the connection is over.
@@ -183,10 +189,19 @@ bool serve(Connection& connection, Handler& handler) {
   std::array<char, 16 * 1024> bytes{};
   const ssize_t count = recv(connection.socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
   if (count <= 0) return count == 0 || (errno != EAGAIN && errno != EINTR);
+  if (connection.answered) return false;
   const auto outcome = connection.reader.add({bytes.data(), static_cast<std::size_t>(count)});
   if (outcome.refusal != 0) answer(connection, outcome.refusal);
   if (outcome.request) answer(connection, handler.handle(*outcome.request));
-  return outcome.refusal != 0 || outcome.request;
+  return false;
+}
+
+// Ends what has taken too long. True when the connection is over.
+bool expire(Connection& connection) {
+  if (Clock::now() <= connection.deadline) return false;
+  if (connection.answered) return true;
+  answer(connection, 408);
+  return false;
 }
 
 Descriptor listen_on_loopback(int& port) {
@@ -208,10 +223,8 @@ Descriptor listen_on_loopback(int& port) {
 void run(const Descriptor& listener, const Descriptor& endings, Handler& handler) {
   std::vector<Connection> connections;
   while (true) {
-    const bool has_room = connections.size() < kMaxConnections;
-    std::vector<pollfd> watched{
-        {.fd = endings.get(), .events = POLLIN, .revents = 0},
-        {.fd = has_room ? listener.get() : -1, .events = POLLIN, .revents = 0}};
+    std::vector<pollfd> watched{{.fd = endings.get(), .events = POLLIN, .revents = 0},
+                                {.fd = listener.get(), .events = POLLIN, .revents = 0}};
     for (const Connection& connection : connections)
       watched.push_back({.fd = connection.socket.get(), .events = POLLIN, .revents = 0});
     poll(watched.data(), watched.size(), connections.empty() ? -1 : 250);
@@ -220,15 +233,17 @@ void run(const Descriptor& listener, const Descriptor& endings, Handler& handler
     std::vector<Connection> living;
     for (std::size_t i = 0; i < connections.size(); ++i) {
       Connection& connection = connections[i];
-      const bool late = Clock::now() > connection.deadline;
-      if (late) answer(connection, 408);
-      const bool over = late || (watched[i + 2].revents != 0 && serve(connection, handler));
+      const bool over =
+          (watched[i + 2].revents != 0 && serve(connection, handler)) || expire(connection);
       if (!over) living.push_back(std::move(connection));
     }
     connections = std::move(living);
     if (watched[1].revents == 0) continue;
     const int accepted = accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (accepted >= 0) connections.push_back({.socket = Descriptor(accepted)});
+    if (accepted < 0) continue;
+    // Whoever only holds a place makes room for those who have something to say.
+    if (connections.size() >= kMaxConnections) connections.erase(connections.begin());
+    connections.push_back({.socket = Descriptor(accepted)});
   }
 }
 

@@ -87,7 +87,7 @@ struct ConnectionDrop {
   // Empty: whatever sandbox.
   std::string sandbox_id{};
   How how{How::reset};
-  // 1000 to 4999; with How::close.
+  // With How::close: one that may be sent, or 1006, which is a reset.
   std::uint16_t close_code{1001};
 };
 

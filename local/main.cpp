@@ -33,6 +33,8 @@ constexpr const char* kExamples = R"text(Examples:
       Serves on http://127.0.0.1:3000 and prints the API key to use.
   eval "$(nullspace-local --port 0 --print-env &)"
       Serves in the background on a free port and sets NULLSPACE_API_URL and NULLSPACE_API_KEY in this shell.
+      Ctrl-C at the prompt ends the server. Started like this by a script it outlives the script: there start it
+      with & yourself, keep $! and kill that in the end.
   nullspace-local --api-key dev --api-key other --log
       Two accounts with keys of your own, and a line for each request.
   nullspace-local --faults --clock manual

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "local/server/auth.hpp"
@@ -38,5 +39,13 @@ struct ConnectionEnd {
   How how = How::reset;
   std::uint16_t close_code = kCloseGoingAway;
 };
+
+// The end that a client sees as that close code: 1006 is a RST. Nothing for a code that must not
+// be sent.
+inline std::optional<ConnectionEnd> closing_with(std::int64_t code) {
+  if (code == kCloseAbnormal) return ConnectionEnd{ConnectionEnd::How::reset, kCloseGoingAway};
+  if (!may_be_close_code(code)) return std::nullopt;
+  return ConnectionEnd{ConnectionEnd::How::close, static_cast<std::uint16_t>(code)};
+}
 
 }  // namespace nullspace::local

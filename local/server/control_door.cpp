@@ -19,7 +19,7 @@ constexpr auto kMaxAdvance = std::chrono::hours(24 * 366);
 
 std::variant<Json::Object, ApiError> read_object(std::string_view text) {
   const auto json = wire::parse_json(text);
-  if (!json) return refused(json.error());
+  if (!json) return invalid_request(json.error().message);
   if (!json->is_object()) return invalid_request("expected an object");
   return json->object();
 }
@@ -33,6 +33,10 @@ std::optional<ApiError> refuse_others(const Json::Object& object,
     if (!found) return invalid_request(key + ": there is no such field");
   }
   return std::nullopt;
+}
+
+ApiError clock_is_real() {
+  return api_error(409, "conflict", "the clock is real: start the server with a manual one");
 }
 
 struct DropRequest {
@@ -69,10 +73,12 @@ std::variant<DropRequest, ApiError> read_drop(const Json::Object& object, Accoun
   request.end.how = found->second;
   if (!json["code"].is_null()) {
     const std::int64_t code = json["code"].as_int().value_or(0);
-    if (request.end.how != How::close || code < 1000 || code > 4999) {
-      return invalid_request("code: expected a close code from 1000 to 4999, and how: close");
+    const auto end = closing_with(code);
+    if (request.end.how != How::close || !end) {
+      return invalid_request(
+          "code: expected a close code that may be sent, or 1006, and how: close");
     }
-    request.end.close_code = static_cast<std::uint16_t>(code);
+    request.end = *end;
   }
   return request;
 }
@@ -97,7 +103,7 @@ std::variant<Clock::duration, ApiError> read_advance(const Json::Object& object)
 
 ControlDoor::Outcome ControlDoor::install_faults(AccountId account, std::string_view text) {
   const auto json = wire::parse_json(text);
-  if (!json) return refused(json.error());
+  if (!json) return invalid_request(json.error().message);
   auto rules = read_fault_rules(*json);
   if (auto* problem = std::get_if<std::string>(&rules)) {
     return invalid_request(std::move(*problem));
@@ -205,19 +211,17 @@ void ControlDoor::set_clock(std::string_view json, const Callback& done) {
   if (auto error = refuse_others(members, {"now"})) return done(std::move(*error));
   const auto now = wire::parse_timestamp(Json(members)["now"].as_string().value_or(""));
   if (!now) return done(invalid_request("now: expected an RFC 3339 time"));
+  if (!parts_.clock.manual()) return done(clock_is_real());
   // Before the difference is taken: it may be more than a duration holds.
   const Timestamp wall = parts_.clock.wall();
-  if (parts_.clock.manual() && (*now < wall || *now > wall + kMaxAdvance)) {
+  if (*now < wall || *now > wall + kMaxAdvance) {
     return done(invalid_request("a clock goes forward, by at most 366 days at a time"));
   }
   advance_clock(*now - wall, done);
 }
 
 void ControlDoor::advance_clock(Clock::duration by, const Callback& done) {
-  if (!parts_.clock.manual()) {
-    return done(
-        api_error(409, "conflict", "the clock is real: start the server with a manual one"));
-  }
+  if (!parts_.clock.manual()) return done(clock_is_real());
   parts_.clock.advance(by, [this, done](std::uint64_t fired) {
     Json::Object answer = clock().object();
     answer["fired"] = fired;

@@ -187,7 +187,7 @@ void HttpConnection::answer(HttpResponse response, const std::optional<AnswerFau
   stream_->forget_cut();
   std::string head = serialize_head(response, !keep_alive_);
   if (fault) spoil(*fault, head.size(), response.body.size());
-  const bool has_body = !head_only_ && !response.body.empty() && response.status != 204;
+  const bool has_body = !head_only_ && !response.body.empty() && may_have_body(response.status);
   if (has_body && response.body.size() < 4096) {
     head += response.body;
     stream_->write(std::move(head));

@@ -103,6 +103,10 @@ std::string_view reason_phrase(int status) {
   }
 }
 
+bool may_have_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
 std::string serialize_head(const HttpResponse& response, bool close_after) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head += reason_phrase(response.status);
@@ -113,8 +117,7 @@ std::string serialize_head(const HttpResponse& response, bool close_after) {
     head += value;
     head += "\r\n";
   }
-  const bool may_have_body = response.status != 204 && response.status >= 200;
-  if (may_have_body) {
+  if (may_have_body(response.status)) {
     if (!response.body.empty()) head += "content-type: " + response.content_type + "\r\n";
     head += "content-length: " + std::to_string(response.body.size()) + "\r\n";
   }

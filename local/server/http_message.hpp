@@ -40,6 +40,8 @@ struct HttpResponse {
 };
 
 std::string_view reason_phrase(int status);
+// Whether an answer with that status has a body, or at least says how long it is.
+[[nodiscard]] bool may_have_body(int status);
 
 // Status line and headers, with the blank line. Content-Length is added, Connection: close if asked
 // for.

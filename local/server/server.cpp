@@ -190,17 +190,15 @@ ConnectionFilter filter_of(const ConnectionDrop& drop, std::size_t account) {
 }
 
 ConnectionEnd end_of(const ConnectionDrop& drop) {
-  if (drop.close_code < 1000 || drop.close_code > 4999) {
-    throw std::invalid_argument("a close code is from 1000 to 4999");
-  }
+  const auto closing = closing_with(drop.close_code);
+  if (!closing) throw std::invalid_argument("this close code must not be sent");
   ConnectionEnd end;
-  end.close_code = drop.close_code;
   switch (drop.how) {
     case ConnectionDrop::How::reset:
       end.how = ConnectionEnd::How::reset;
       break;
     case ConnectionDrop::How::close:
-      end.how = ConnectionEnd::How::close;
+      end = *closing;
       break;
     case ConnectionDrop::How::vanish:
       end.how = ConnectionEnd::How::vanish;

@@ -14,6 +14,7 @@
 
 #include "local/server/auth.hpp"
 #include "local/server/lifecycle_log.hpp"
+#include "local/server/service_clock.hpp"
 #include "local/server/webhook_sender.hpp"
 
 namespace nullspace::local {
@@ -26,6 +27,7 @@ struct Delivery {
   std::weak_ptr<RegisteredWebhook> webhook;
   const LoggedEvent* entry = nullptr;  // in the log, which outlives it
   std::vector<WebhookAttempt> attempts;
+  ClockHold under_way;  // while there is an attempt that somebody waits for
 
   [[nodiscard]] bool finished() const {
     return info.delivery_status == DeliveryStatus::succeeded ||

@@ -43,8 +43,10 @@ void WebhookDispatcher::update(RegisteredWebhook& webhook, const WebhookUpdateOp
 }
 
 void WebhookDispatcher::remove(const RegisteredWebhook& webhook) {
-  for (const auto& delivery : webhook.deliveries)
+  for (const auto& delivery : webhook.deliveries) {
     retries_.erase(delivery.get());
+    delivery->under_way.reset();
+  }
   lanes_.erase(&webhook);
   book_.remove(webhook);
 }
@@ -53,6 +55,10 @@ void WebhookDispatcher::stop() {
   stopped_ = true;
   retries_.clear();
   lanes_.clear();
+  for (const auto& webhook : book_.all()) {
+    for (const auto& delivery : webhook->deliveries)
+      delivery->under_way.reset();
+  }
 }
 
 void WebhookDispatcher::due(const std::shared_ptr<Delivery>& delivery) {
@@ -85,6 +91,7 @@ void WebhookDispatcher::pump() {
 void WebhookDispatcher::attempt(const RegisteredWebhook& webhook,
                                 const std::shared_ptr<Delivery>& delivery) {
   WebhookBook::begin_attempt(*delivery, clock_.wall());
+  delivery->under_way = clock_.hold(kDeliveryPatience);
   ++under_way_;
   ++lanes_[&webhook].under_way;
   WebhookPost post;
@@ -100,20 +107,21 @@ void WebhookDispatcher::attempt(const RegisteredWebhook& webhook,
     post.headers.emplace_back(wire::kSignatureHeader,
                               wire::sign_webhook(webhook.secret, post.body));
   }
-  poster_.post(std::move(post),
-               [self = weak_from_this(), attempted = std::weak_ptr(delivery),
-                hold = clock_.hold(kDeliveryPatience)](const WebhookPostResult& result) {
-                 const auto dispatcher = self.lock();
-                 if (!dispatcher || dispatcher->stopped_) return;
-                 --dispatcher->under_way_;
-                 // The webhook may have been deleted meanwhile, and its deliveries with it.
-                 if (const auto alive = attempted.lock()) dispatcher->attempted(alive, result);
-                 dispatcher->pump();
-               });
+  poster_.post(std::move(post), [self = weak_from_this(), attempted = std::weak_ptr(delivery)](
+                                    const WebhookPostResult& result) {
+    const auto dispatcher = self.lock();
+    if (!dispatcher || dispatcher->stopped_) return;
+    --dispatcher->under_way_;
+    // The webhook may have been deleted meanwhile, and its deliveries with it.
+    if (const auto alive = attempted.lock()) dispatcher->attempted(alive, result);
+    dispatcher->pump();
+  });
 }
 
 void WebhookDispatcher::attempted(const std::shared_ptr<Delivery>& delivery,
                                   const WebhookPostResult& result) {
+  // Given up at the end, when the next attempt has its time.
+  const ClockHold hold = std::exchange(delivery->under_way, nullptr);
   const auto webhook = delivery->webhook.lock();
   if (!webhook) return;
   --lanes_[webhook.get()].under_way;

@@ -29,11 +29,6 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t index) {
   return static_cast<std::uint8_t>(bytes[index]);
 }
 
-bool may_be_sent(std::uint16_t code) {
-  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-         (code >= 3000 && code <= 4999);
-}
-
 std::string frame_header(std::uint8_t opcode, std::size_t size, bool last = true) {
   std::string header;
   header.push_back(static_cast<char>((last ? 0x80U : 0U) | opcode));
@@ -54,6 +49,11 @@ std::string frame_header(std::uint8_t opcode, std::size_t size, bool last = true
 }
 
 }  // namespace
+
+bool may_be_close_code(std::int64_t code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+         (code >= 3000 && code <= 4999);
+}
 
 std::optional<FrameFailure> FrameDecoder::feed(std::string_view bytes,
                                                std::vector<Received>& received) {
@@ -157,7 +157,7 @@ std::optional<FrameFailure> FrameDecoder::end_frame(std::vector<Received>& recei
     control.close_code =
         static_cast<std::uint16_t>((byte_at(control_, 0) << 8U) | byte_at(control_, 1));
     control_.erase(0, 2);
-    if (!may_be_sent(control.close_code)) {
+    if (!may_be_close_code(control.close_code)) {
       return FrameFailure{kCloseProtocolError, "close code not allowed"};
     }
     if (!wire::is_valid_utf8(control_)) {

@@ -13,10 +13,14 @@ inline constexpr std::uint16_t kCloseNormal = 1000;
 inline constexpr std::uint16_t kCloseGoingAway = 1001;
 inline constexpr std::uint16_t kCloseProtocolError = 1002;
 inline constexpr std::uint16_t kCloseNoStatus = 1005;  // never on the wire
+inline constexpr std::uint16_t kCloseAbnormal = 1006;  // neither: an end without a handshake
 inline constexpr std::uint16_t kCloseInvalidPayload = 1007;
 inline constexpr std::uint16_t kClosePolicy = 1008;
 inline constexpr std::uint16_t kCloseTooBig = 1009;
 inline constexpr std::uint16_t kCloseInternal = 1011;
+
+// Whether a close frame may have it.
+[[nodiscard]] bool may_be_close_code(std::int64_t code);
 
 enum class FrameKind { message, ping, pong, close };
 

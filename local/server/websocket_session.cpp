@@ -45,6 +45,7 @@ void WebSocketSession::start(std::string early) {
   events.on_broken = [this] { end(); };
   events.on_drain = [this] {
     const auto self = shared_from_this();
+    if (owed_pong_) pong(*std::exchange(owed_pong_, std::nullopt));
     if (state_ == State::open) handler_->on_drain();
   };
   stream_->set_events(std::move(events));
@@ -136,8 +137,7 @@ void WebSocketSession::handle(Received received) {
       if (state_ == State::open) handler_->on_message(std::move(received.payload), received.binary);
       return;
     case FrameKind::ping:
-      if (state_ != State::open || (faults_ && faults_->pongs_stalled())) return;
-      return stream_->write(pong_frame(received.payload));
+      return pong(std::move(received.payload));
     case FrameKind::pong:
       return;
     case FrameKind::close:
@@ -151,6 +151,17 @@ void WebSocketSession::handle(Received received) {
   if (faults_) faults_->stop();
   close(received.close_code, {});
   stream_->shutdown_when_sent();
+}
+
+// Pings may come faster than their pongs go out; the latest one then answers for all.
+void WebSocketSession::pong(std::string payload) {
+  owed_pong_.reset();
+  if (state_ != State::open || (faults_ && faults_->pongs_stalled())) return;
+  if (stream_->queued() > kCongestedBytes) {
+    owed_pong_ = std::move(payload);
+  } else {
+    stream_->write(pong_frame(payload));
+  }
 }
 
 void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
@@ -212,14 +223,17 @@ void WebSocketSession::ping() {
   const bool backlog = unacknowledged > 0 || stream_->queued() > 0;
   const bool moving = backlog && acknowledged > acknowledged_;
   acknowledged_ = acknowledged;
-  if (heard_ || moving || stream_->reading_paused()) {
+  // Who is not read because it does not read itself has no excuse.
+  const bool unheard = stream_->reading_paused() && stream_->queued() <= kCongestedBytes;
+  if (heard_ || moving || unheard) {
     missed_ = 0;
   } else if (++missed_ >= kMissedPings) {
     return end();
   }
   heard_ = false;
   stream_->write(ping_frame("nullspace"));
-  pong_awaited_ = clock_.hold(kPongPatience);
+  // While nothing is read no pong can come: a manual clock would wait for it each time.
+  pong_awaited_ = stream_->reading_paused() ? nullptr : clock_.hold(kPongPatience);
 }
 
 void WebSocketSession::end() {

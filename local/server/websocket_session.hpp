@@ -93,6 +93,7 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   void on_data(std::string_view bytes);
   void handle(Received received);
   void ping();
+  void pong(std::string payload);
   // Nothing is sent any more; the handler is told.
   void leave(State state);
   void end();
@@ -113,6 +114,7 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   Clock::duration ping_interval_;
   ServiceTimer ping_timer_;
   ClockHold pong_awaited_;
+  std::optional<std::string> owed_pong_;
   Timer close_timer_;
   bool heard_ = true;
   int missed_ = 0;

@@ -121,18 +121,28 @@ def abuse_receiver(settings: dict[str, str], line: str) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n": {"413"},
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": {"501"},
         b"POST / HTTP/1.1\r\nnonsense\r\n\r\n": {"400"},
-        b"POST / HTTP/1.1\r\nX: " + b"a" * 100_000: {"431", "reset"},
+        b"POST / HTTP/1.1\r\nX: " + b"a" * 100_000: {"431"},
+        b"POST / HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n" + b"a" * 2_000_000: {"413"},
     }
     for request, statuses in expected.items():
         status = status_of(request)
         if status not in statuses:
             raise SystemExit(f"{request[:60]!r} was answered with {status}, not {statuses}")
-    create_sandbox(settings)
     for sleeper in sleepers:
         sleeper.settimeout(SECONDS)
         if not sleeper.recv(4096).startswith(b"HTTP/1.1 408"):
             raise SystemExit("a sender that stopped in the middle was not told so")
         sleeper.close()
+    # More than there is room for: the oldest has to go.
+    idlers = [socket.create_connection(("127.0.0.1", port), timeout=SECONDS) for _ in range(100)]
+    try:
+        if idlers[0].recv(4096):
+            raise SystemExit("a connection that only held a place was answered")
+    except ConnectionError:
+        pass
+    create_sandbox(settings)
+    for idler in idlers:
+        idler.close()
 
 
 def run_until_shown(command: list[str], environment: dict[str, str], case: Case, settings: dict[str, str]) -> tuple[int, str]:

@@ -16,6 +16,12 @@ void LifecycleChannel::on_open(std::shared_ptr<WebSocketSession> session) {
 }
 
 void LifecycleChannel::on_message(std::string text, bool /*binary*/) {
+  handle(text);
+  // Who asks and does not take the answers is not asked for more.
+  if (session_) session_->pause_reading(session_->congested());
+}
+
+void LifecycleChannel::handle(std::string_view text) {
   auto decoded = wire::decode_lifecycle_client_message(text);
   if (auto* problem = std::get_if<wire::LifecycleProblem>(&decoded)) {
     return refuse(std::move(problem->message));
@@ -24,6 +30,7 @@ void LifecycleChannel::on_message(std::string text, bool /*binary*/) {
 }
 
 void LifecycleChannel::on_drain() {
+  if (session_) session_->pause_reading(session_->congested());
   deliver();
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "local/server/auth.hpp"
 #include "local/server/lifecycle_journal.hpp"
@@ -37,6 +38,7 @@ class LifecycleChannel : public WebSocketHandler,
   void on_lifecycle_forgotten(AccountId account) override;
 
  private:
+  void handle(std::string_view text);
   void subscribe(const wire::LifecycleSubscribe& message);
   // Sends what the log has and the socket takes.
   void deliver();

@@ -28,6 +28,16 @@ void MonitorChannel::on_open(std::shared_ptr<WebSocketSession> session) {
 }
 
 void MonitorChannel::on_message(std::string text, bool /*binary*/) {
+  handle(text);
+  // Who asks and does not take the answers is not asked for more.
+  if (session_) session_->pause_reading(session_->congested());
+}
+
+void MonitorChannel::on_drain() {
+  if (session_) session_->pause_reading(session_->congested());
+}
+
+void MonitorChannel::handle(std::string_view text) {
   const auto decoded = wire::decode_monitor_client_message(text);
   if (const auto* problem = std::get_if<wire::MonitorProblem>(&decoded)) {
     return send(wire::encode(*problem));

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "local/server/auth.hpp"
 #include "local/server/sandbox_service.hpp"
@@ -22,6 +23,7 @@ class MonitorChannel : public WebSocketHandler,
 
   void on_open(std::shared_ptr<WebSocketSession> session) override;
   void on_message(std::string text, bool binary) override;
+  void on_drain() override;
   void on_closed() override;
 
   void on_sandbox_changed(const Sandbox& sandbox) override;
@@ -36,6 +38,7 @@ class MonitorChannel : public WebSocketHandler,
     ServiceTimer timer;
   };
 
+  void handle(std::string_view text);
   void subscribe(const wire::MonitorSubscribe& message);
   void tick(const std::string& id);
   void report(const std::string& id, Subscription& subscription);

@@ -126,7 +126,9 @@ void FaultInjector::pass(const RequestPtr& request, const Serve& serve) {
     owner->faults = std::get<std::vector<FaultRule>>(std::move(own));
     faults = FaultList(owner->faults).at_request(owner->facts);
   }
-  if (!book_.idle()) {
+  // The first one that is no delay happens; whatever comes behind it is not asked.
+  const bool decided = !faults.empty() && faults.back().kind != FaultKind::delay;
+  if (!decided && !book_.idle()) {
     const auto more = book_.of(request->account).at_request(owner->facts);
     faults.insert(faults.end(), more.begin(), more.end());
   }

@@ -9,13 +9,6 @@
 
 namespace nullspace::local {
 
-namespace {
-
-// On the wire there is no such code: it stands for an end without a closing handshake.
-constexpr int kCloseAbnormal = 1006;
-
-}  // namespace
-
 SessionFaults::SessionFaults(const ServingContext& context,
                              std::shared_ptr<const ConnectionOwner> owner,
                              WebSocketSession& session)

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <nullspace/json.hpp>
+
 #include "local/server/channels/lifecycle_channel.hpp"
 #include "local/server/routes/api.hpp"
 #include "wire/dialect.hpp"
@@ -62,14 +64,15 @@ void list(const Api& api, const RequestPtr& request, LifecycleScope scope) {
   page.offset = query->page.offset;
   page.limit = query->page.limit;
   page.has_more = found.has_more;
-  for (const LoggedEvent* entry : found.entries)
-    page.events.push_back(entry->event);
-  // Only a sandbox's own route has a noun; on the others the sandboxes' is taken.
-  Dialect dialect = request->dialect;
-  if (scope != LifecycleScope::sandbox && !found.entries.empty()) {
-    dialect = found.entries.front()->dialect;
+  // Only a sandbox's own route has a noun; on the others each event keeps its sandbox's.
+  Json::Array events;
+  for (const LoggedEvent* entry : found.entries) {
+    const Dialect dialect = scope == LifecycleScope::sandbox ? request->dialect : entry->dialect;
+    events.push_back(Json::parse(wire::encode_lifecycle_event(dialect, entry->event)));
   }
-  request->reply(200, wire::encode_lifecycle_page(dialect, page));
+  Json::Object body = Json::parse(wire::encode_lifecycle_page(request->dialect, page)).object();
+  body["events"] = std::move(events);
+  request->reply(200, Json(std::move(body)).dump());
 }
 
 void open_socket(const Api& api, const RequestPtr& request, LifecycleScope scope) {

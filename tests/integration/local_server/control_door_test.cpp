@@ -157,10 +157,17 @@ TEST_CASE("connections are dropped by channel, by sandbox and by account") {
   // The other account's goes on.
   provoke(strangers);
   strangers.receive();
+  // Without a closing handshake.
+  CHECK(server.server.drop_connections({.how = ConnectionDrop::How::close, .close_code = 1006},
+                                       1) == 1);
+  CHECK(strangers.socket().receive().empty());
+  CHECK(strangers.socket().was_reset());
   CHECK(drop("") == 0);
   for (const char* body :
        {"[]", R"({"how":"gently"})", R"({"how":1})", R"({"channel":"none"})", R"({"code":1000})",
-        R"({"how":"close","code":99})", R"({"sandbox":1})", R"({"what":1})"}) {
+        R"({"how":"close","code":99})", R"({"how":"close","code":1005})",
+        R"({"how":"close","code":1015})", R"({"how":"close","code":2000})",
+        R"({"how":"close","code":65537000})", R"({"sandbox":1})", R"({"what":1})"}) {
     CAPTURE(body);
     CHECK(client.call("POST", "/_emu/connections/drop", body).status == 400);
   }
@@ -333,4 +340,15 @@ TEST_CASE("in the server's own process") {
   CHECK_THROWS_AS(local.advance_clock(1ms), std::logic_error);
   local.stop();
   CHECK_THROWS_AS(local.faults(), std::logic_error);
+}
+
+TEST_CASE("what is no JSON is the client's fault") {
+  const FaultyServer server;
+  RawClient client = server.client();
+  for (const char* path : {"/_emu/faults", "/_emu/connections/drop", "/_emu/clock"}) {
+    CAPTURE(path);
+    const RawAnswer answer = client.call("POST", path, "{");
+    CHECK(answer.status == 400);
+    CHECK(answer.code() == "invalid_request");
+  }
 }

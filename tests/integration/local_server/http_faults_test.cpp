@@ -219,3 +219,31 @@ TEST_CASE("chance is repeatable") {
   CHECK(first.find('x') != std::string::npos);
   CHECK(first.find('.') != std::string::npos);
 }
+
+TEST_CASE("what the header decides no rule is asked about") {
+  FaultyServer server;
+  const std::string rule = server.install("return-503");
+  RawClient client = server.client();
+  const auto with = [&client](const char* fault) {
+    return client.call("GET", "/v1/sandboxes", "", {{"x-nullspace-fault", fault}}).status;
+  };
+  CHECK(with("return-429") == 429);
+  CHECK(server.rule(rule)["matched"].as_int() == 0);
+  CHECK(server.rule(rule)["fired"].as_int() == 0);
+  // A delay decides nothing.
+  CHECK(with("delay-for-1ms") == 503);
+  CHECK(server.rule(rule)["fired"].as_int() == 1);
+}
+
+TEST_CASE("an answer that has no body gets none, and the connection is good") {
+  FaultyServer server;
+  RawClient client = server.client();
+  for (const char* fault : {"return-304", "return-204"}) {
+    CAPTURE(fault);
+    server.install(fault, {{"body", "too much"}, {"count", 1}});
+    const RawAnswer answer = client.get("/v1/sandboxes");
+    CHECK(answer.body.empty());
+    CHECK_FALSE(answer.headers.contains("content-length"));
+    CHECK(client.get("/v1/sandboxes").status == 200);
+  }
+}

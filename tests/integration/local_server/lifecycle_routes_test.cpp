@@ -307,3 +307,18 @@ TEST_CASE("a create that fails leaves its event") {
   CHECK(last(page)["error_code"].as_string() == "invalid_request");
   CHECK_FALSE(last(page)["error_message"].as_string().value_or("").empty());
 }
+
+TEST_CASE("on a page each event has the names of its own sandbox") {
+  const TestServer server;
+  RawClient client = server.client();
+  const std::string sandbox = id_of(client.create());
+  const std::string machine =
+      client.post("/v1/machines", Json::Object{}).json()["id"].as_string().value();
+  const Json page = client.get("/v1/lifecycle/events?order=asc").json();
+  REQUIRE(page["events"].array().size() == 2);
+  CHECK(page["events"].array()[0]["sandbox_id"].as_string() == sandbox);
+  CHECK(page["events"].array()[1]["machine_id"].as_string() == machine);
+  CHECK(page["events"].array()[1]["sandbox_id"].is_null());
+  CHECK(page["limit"].as_int().value_or(0) > 0);
+  CHECK(page["has_more"].as_bool() == false);
+}

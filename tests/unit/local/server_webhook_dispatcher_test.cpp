@@ -27,6 +27,7 @@ using nullspace::WebhookUpdateOptions;
 using nullspace::local::EventLoop;
 using nullspace::local::LifecycleJournal;
 using nullspace::local::ServiceClock;
+using nullspace::local::Timer;
 using nullspace::local::WebhookBook;
 using nullspace::local::WebhookDispatcher;
 using nullspace::local::WebhookPost;
@@ -302,4 +303,30 @@ TEST_CASE("with the account its webhooks are forgotten, and what waits for them"
     stage.poster.answer(500);
   stage.happen();
   CHECK(stage.poster.posts.size() == 2);
+}
+
+TEST_CASE("a clock does not wait for the attempts of a webhook that is gone") {
+  HeldStage stage;
+  const auto hook = stage.hook();
+  stage.happen();
+  REQUIRE(stage.poster.under_way.size() == 1);
+  bool moved = false;
+  stage.clock.advance(1ms, [&](std::uint64_t) {
+    moved = true;
+    stage.loop->stop();
+  });
+  SECTION("removed") {
+    stage.dispatcher->remove(*hook);
+  }
+  SECTION("with its account") {
+    stage.journal.forget(1);
+  }
+  SECTION("with the service") {
+    stage.dispatcher->stop();
+  }
+  // Less than the patience with an attempt.
+  Timer patience(*stage.loop);
+  patience.start(6s, [&] { stage.loop->stop(); });
+  stage.loop->run();
+  CHECK(moved);
 }
